@@ -1,0 +1,119 @@
+"""Every error the tool raises on purpose, and the one table of exit codes.
+
+    AutomlError                     5
+    ├── UsageError                  2   the command's words, or the recipe, are wrong
+    │   ├── RecipeError             2   a recipe has faults; all of them are listed
+    │   ├── RunInUse                2   a run of this name exists with other settings
+    │   └── WrongWeights            2   a weights file is not for that backbone
+    ├── DataError                   3   the dataset was refused
+    ├── DeadlinePassed              4   the deadline came before a deployable model
+    ├── StageFailed                 5   a stage failed; the run can be resumed
+    │   └── GateRefused             5   the bundle did not pass its gate
+    ├── ResourceMissing             5   disk, memory, a folder that cannot be written
+    ├── RunLocked                   6   another process works on this run
+    ├── AnswerIsNo                  1   doctor, verify: the question was answered with no
+    ├── Interrupted               130   Ctrl-C
+    └── Terminated                143   SIGTERM
+
+A message says what was found, what was wanted, and what to do. It is printed as it is, without a traceback.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class AutomlError(Exception):
+    """What went wrong, in words for the user."""
+
+    exit_code: int = 5
+
+
+class UsageError(AutomlError):
+    """The command's words are wrong."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe has faults; the message lists all of them."""
+
+
+class RunInUse(UsageError):
+    """A run of this name exists with other settings."""
+
+
+class WrongWeights(UsageError):
+    """A weights file does not fit the backbone it was given for."""
+
+
+class DataError(AutomlError):
+    """The dataset was refused."""
+
+    exit_code = 3
+
+
+class DeadlinePassed(AutomlError):
+    """The deadline came before there was a model that could be deployed."""
+
+    exit_code = 4
+
+
+class StageFailed(AutomlError):
+    """A stage failed; what was finished before it stays."""
+
+
+class GateRefused(StageFailed):
+    """The exported files disagree with the trained network, or the model learned nothing."""
+
+
+class ResourceMissing(AutomlError):
+    """Disk, memory, or a folder that can be written is missing."""
+
+
+class RunLocked(AutomlError):
+    """Another process works on this run."""
+
+    exit_code = 6
+
+
+class AnswerIsNo(AutomlError):
+    """The question that the command asks was answered with no."""
+
+    exit_code = 1
+
+
+class Interrupted(AutomlError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+class Terminated(AutomlError):
+    """The process was asked to end by SIGTERM."""
+
+    exit_code = 143
+
+
+# What the user reads in docs/cli.md; tests compare both with the classes above.
+EXIT_CODES: Final[dict[int, str]] = {
+    0: "done",
+    1: "the answer is no (doctor, verify and the like)",
+    2: "usage or recipe error: unknown recipe, key or option, bad value, name in use with other settings, "
+    "wrong weights file",
+    3: "the data was refused: no such folder, empty, one class, nothing readable",
+    4: "the deadline came before a deployable model",
+    5: "a stage failed, or a resource was missing: disk, memory, a folder that cannot be written",
+    6: "locked by another run",
+    130: "interrupted (Ctrl-C); the run can be resumed",
+    143: "terminated (SIGTERM); the run can be resumed",
+}
+
+BY_NAME: Final[dict[str, type[AutomlError]]] = {
+    kind.__name__: kind
+    for kind in (
+        AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
+        GateRefused, ResourceMissing, RunLocked, AnswerIsNo, Interrupted, Terminated,
+    )
+}  # fmt: skip
+"""For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

@@ -1,0 +1,173 @@
+"""What each stage leaves behind in its record.json: the facts that later stages, the summary and the report read.
+
+Large things lie in files beside the record; a record names them relative to the stage's folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from automl.types import (
+    BackboneScore,
+    Epoch,
+    Finding,
+    FitSettings,
+    Interval,
+    Network,
+    Part,
+    Scores,
+    Trial,
+    Variant,
+    WeightsFound,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE.u8 (one map a size)."""
+
+    layout: str
+    classes: tuple[str, ...]  # sorted; the order of every label index from here on
+    n_images: int  # readable ones, and so the rows of each map
+    n_rejected: int
+    per_class: dict[str, int]
+    sizes_px: tuple[int, ...]  # edges of the square maps, ascending
+    shorter_side_px: tuple[int, int, int]  # smallest, median, largest
+    modes: dict[str, int]
+    formats: dict[str, int]
+    findings: tuple[Finding, ...]
+    dataset_fingerprint: str  # sha256 over (path, label, sha256 of the bytes) of all readable files
+    images_s: float  # decoding speed, images a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """split: who learns from what. Files: split.csv (path,label,part,row; sorted by path)."""
+
+    per_part: dict[Part, int]
+    per_class: dict[str, dict[Part, int]]
+    given: tuple[Part, ...]  # parts that the dataset's own folders fixed
+    left_out: int  # readable images in no part: conflicting labels, or copies of given test images
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """pack: arrays that training reads. Files: PART-rows.npy (int64), PART-labels.npy (int64), samples.png."""
+
+    sizes_px: tuple[int, ...]
+    per_part: dict[Part, int]
+    map_bytes: int
+    mean: tuple[float, float, float]  # of the training part, 0..255, red green blue
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
+
+    BACKBONE/probe.npz (mean, scale, kernel, bias), first/model.weights.h5 (the best probe as a whole network).
+    """
+
+    ranking: tuple[BackboneScore, ...]
+    chosen: str
+    reason: str
+    network: Network
+    weights: WeightsFound
+    flip_is_safe: bool  # mirrored validation images are classified as well as the plain ones
+    flip_accuracy: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """tune: the trials, in order. Files: journal.jsonl."""
+
+    trials: tuple[Trial, ...]
+    best: int | None  # number of the best trial; None: none finished
+    settings: FitSettings
+    reason: str
+    oracle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """train: the model that goes on. Files: model.weights.h5 of the winner, curve in the record."""
+
+    network: Network
+    weights: str  # file, relative to the stage's folder
+    winner: str  # "trained" or "probe"
+    reason: str
+    probe_accuracy: float  # both on validation
+    probe_loss: float
+    trained_accuracy: float | None  # None: nothing was trained (no time)
+    trained_loss: float | None
+    validation_accuracy: Interval  # of the winner
+    settings: FitSettings
+    epochs: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compressed:
+    """compress: the variants. Files: NAME.onnx for each."""
+
+    variants: tuple[Variant, ...]
+    chosen: str
+    reason: str
+    noise_ms: float  # A/A noise of the timings
+    cpu: str
+    writer_max_difference: float  # fp32 file against Keras, probabilities, on validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """A test image that the chosen model got wrong, the surest first."""
+
+    path: str
+    row: int
+    truth: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """evaluate: the test set, read once. Files: predictions.csv."""
+
+    scores: dict[str, Scores]  # "fp32" and the chosen variant's name
+    chosen: str
+    validation: Scores  # of the chosen variant
+    mistakes: tuple[Mistake, ...]  # at most 24
+    read_at: str  # ISO time; the test set was not read before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What the gate saw when it used the bundle as a user would."""
+
+    verdict: str  # "passed", or "unverified": fewer than 20 held-out files
+    n_files: int
+    part: str  # which part's files
+    same_class: int
+    ties: int  # differing classes whose two probabilities lie within the tolerance
+    max_difference: float  # of probabilities, against Keras on the packed pixels
+    accuracy: float  # on the labels of the same files
+    selftest_max_difference: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """export: the bundle, inside the run. Files: bundle/."""
+
+    gate: Gate
+    files: tuple[str, ...]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """report: the page, and where the bundle was published. Files: report.html (with pictures)."""
+
+    report: str  # absolute path of the run's own page
+    bundle: str  # absolute path of the published bundle
+    checksums: dict[str, str] = field(default_factory=dict)  # file in the bundle -> sha256

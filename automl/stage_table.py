@@ -1,0 +1,51 @@
+"""The ten stages in their order. A row names its code as text, so that the front stays light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+ChildKind = Literal["keras", "plain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of a run."""
+
+    name: str
+    entry: str  # "module:function"; takes a StageContext, returns the stage's record
+    record: str  # the record's class in automl.records
+    kind: ChildKind  # keras: forked from the preloaded server; plain: spawned
+    version: int  # raised when old results of the stage must not be reused
+    recipe: tuple[str, ...]  # the recipe's sections that it reads; a change of others does not repeat it
+    does: str  # for the console
+
+
+STAGES: Final = (
+    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=1,
+          recipe=("task", "check", "pack", "backbones"), does="open and decode every file"),
+    Stage(name="split", entry="automl.stages.split:run", record="Parted", kind="plain", version=1,
+          recipe=("seed", "split"), does="cut train, validation and test"),
+    Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=1,
+          recipe=("seed", "pack"), does="index the pixel maps by part"),
+    Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=1,
+          recipe=("seed", "task", "backbones", "weights", "pick"), does="rank the backbones by their probes"),
+    Stage(name="tune", entry="automl.stages.tune:run", record="Tuned", kind="keras", version=1,
+          recipe=("seed", "task", "tune", "train"), does="search for the best settings"),
+    Stage(name="train", entry="automl.stages.train:run", record="Trained", kind="keras", version=1,
+          recipe=("seed", "task", "train"), does="train with the best settings"),
+    Stage(name="compress", entry="automl.stages.compress:run", record="Compressed", kind="keras", version=1,
+          recipe=("seed", "compress"), does="build and measure the variants"),
+    Stage(name="evaluate", entry="automl.stages.evaluate:run", record="Evaluated", kind="plain", version=1,
+          recipe=("seed", "task", "evaluate"), does="read the test set, once"),
+    Stage(name="export", entry="automl.stages.export:run", record="Exported", kind="keras", version=1,
+          recipe=("seed", "export", "compress"), does="write the bundle and gate it"),
+    Stage(name="report", entry="automl.stages.report:run", record="Reported", kind="plain", version=1,
+          recipe=("export",), does="write the report and publish"),
+)  # fmt: skip
+
+LAYOUTS: Final = "automl.data.layouts:list_dataset"
+FINGERPRINT: Final = "automl.data.layouts:listing_fingerprint"
+"""List a dataset folder without opening an image; the front calls them, so their module stays light."""
+
+STAGE_NAMES: Final = tuple(stage.name for stage in STAGES)

@@ -1,0 +1,198 @@
+"""Records that rooms exchange: plain frozen dataclasses, standard library only.
+
+What a whole stage leaves behind is in records.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Part = Literal["train", "validation", "test"]
+PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedFile:
+    """One candidate image as the layout lists it, not yet opened."""
+
+    path: str  # relative to the dataset folder, POSIX separators
+    label: str
+    part: Part | None  # where the dataset's own folders put it; None: not given
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A dataset folder as found: which layout, which classes, which files."""
+
+    layout: str  # a name of data/layouts.py's table
+    classes: tuple[str, ...]  # sorted
+    files: tuple[ListedFile, ...]  # sorted by path
+    ignored: dict[str, int]  # why files were passed over -> how many ("hidden file", "suffix .txt", ...)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One file that was decoded fully."""
+
+    path: str
+    label: str
+    part: Part | None  # given by the dataset's own folders
+    sha256: str  # of the file's bytes
+    width_px: int  # after EXIF orientation
+    height_px: int
+    mode: str  # Pillow's mode in the file
+    format: str  # Pillow's name of the file's format
+    size_bytes: int
+    row: int  # its row in every pixel map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """One file that check quarantined."""
+
+    path: str
+    label: str
+    reason: str  # short and fixed: "truncated", "not an image", "too many pixels", ...
+    detail: str  # the decoder's own words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something about the dataset that its owner should know."""
+
+    kind: str  # short and fixed: "exact duplicates", "conflicting labels", ...
+    severity: Literal["note", "warning"]
+    text: str  # one sentence: what was found, and what was done about it
+    paths: tuple[str, ...] = ()  # at most 20 examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A measured value and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScore:
+    """How one class fared."""
+
+    label: str
+    n: int  # images of the class
+    precision: float  # 0 where the class was never predicted
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """A classifier's results on one part."""
+
+    n: int
+    accuracy: Interval
+    macro_f1: Interval
+    log_loss: float  # nats
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]  # [true][predicted], counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsFound:
+    """Where a backbone's weights come from."""
+
+    backbone: str
+    source: Literal["folder", "cache", "download", "random"]
+    path: str  # "" for random
+    sha256: str  # "" for random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneScore:
+    """What pick measured of one backbone."""
+
+    backbone: str
+    weights: WeightsFound
+    params_m: float  # millions, without the head
+    size_px: int
+    n_features: int
+    images_s: float  # forward pass, images a second on this machine
+    knn_accuracy: float  # leave-one-out over the training part
+    probe_accuracy: Interval  # out-of-fold over the training part
+    probe_c: float  # the inverse regularisation that was chosen
+    validation_accuracy: float
+    validation_loss: float  # nats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """All that is needed to build a trained network again: our own config, then weights alone."""
+
+    backbone: str  # a name of nets/catalogue.py's table
+    size_px: int
+    classes: tuple[str, ...]
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSettings:
+    """One training's settings; the first six are what the search proposes."""
+
+    learning_rate: float
+    weight_decay: float
+    dropout: float  # 0..1
+    augmentation: float  # strength, 0 (none) .. 1
+    flip: bool  # mirror left and right at random
+    unfrozen: float  # share of the backbone's layers that train, counted from the head; 0: the head alone
+    epochs: int
+    batch_size: int
+    warmup: float  # share of all steps
+    label_smoothing: float
+    patience: int  # epochs without a better validation loss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch as it ended."""
+
+    number: int  # from 1
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One finished (or failed) trial of the search."""
+
+    number: int  # from 1
+    values: dict[str, float | int | bool | str]  # what the oracle proposed
+    state: Literal["finished", "failed", "cut short"]  # cut short: a deadline stopped it; its best epoch counts
+    accuracy: float | None  # on validation, of the best epoch; None where failed
+    loss: float | None
+    seconds: float
+    epochs: tuple[Epoch, ...]
+    error: str  # "" unless failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The trained model after one compressor, measured on validation and on this machine."""
+
+    name: str  # a name of compressors/table.py's table: "fp32", "int8_minmax", ...
+    file: str  # relative to the stage's folder; "" where the compressor failed
+    accuracy: float  # on validation
+    accuracy_drop: Interval  # paired, fp32 minus this one, on the same validation images
+    flips: int  # validation images whose predicted class differs from fp32's
+    size_bytes: int
+    gzip_bytes: int
+    latency_ms: float  # median, 1 thread, batch 1, in onnxruntime
+    latency_spread_ms: float  # |difference| of the two halves of its own A/A repeat
+    within_budget: bool
+    note: str  # why it is out, or what its row cannot say; "" where all is well
