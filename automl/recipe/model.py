@@ -1,0 +1,164 @@
+"""The recipe: every setting of a run, its default, its limits and its meaning. Frozen once loaded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def low_first(pair: tuple[float, float]) -> tuple[float, float]:
+    """The range, if it is one. Raises: ValueError: low is above high."""
+    if pair[0] > pair[1]:
+        raise ValueError("the lower end first")
+    return pair
+
+
+def no_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, if each is there once. Raises: ValueError: one is repeated."""
+    if len(set(names)) < len(names):
+        raise ValueError("each name once")
+    return names
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+ShareRange = Annotated[tuple[Share, Share], AfterValidator(low_first)]
+Rate = Annotated[float, Field(gt=0, le=1)]  # a logarithm is taken of it
+RateRange = Annotated[tuple[Rate, Rate], AfterValidator(low_first)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+DropoutRange = Annotated[tuple[Dropout, Dropout], AfterValidator(low_first)]
+Names = Annotated[tuple[str, ...], AfterValidator(no_repeats)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are faults, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class Check(Section):
+    """What counts as a usable image."""
+
+    drop_classes: Names = Field((), description="classes (folders) to leave out")
+    min_images_per_class: int = Field(4, ge=4, description="a class with fewer readable images is refused")
+    max_megapixels: float = Field(64, gt=0, le=178, description="larger images are rejected before they are decoded")
+    max_rejected: Share = Field(0.2, description="refuse the dataset when more than this share of files is unreadable")
+
+
+class Split(Section):
+    """Which share of the images each part gets, where the dataset's own folders do not say."""
+
+    validation: float = Field(0.15, gt=0, lt=0.5, description="share of the images that choices are made on")
+    test: float = Field(0.15, gt=0, lt=0.5, description="share of the images that is read once, at the end")
+
+
+class Pack(Section):
+    """The size that images are resized to."""
+
+    size_px: Literal["auto"] | Annotated[int, Field(ge=16, le=1024)] = Field(
+        "auto", description="edge of the square input; auto: from the images' own sizes, within max_size_px"
+    )
+    max_size_px: int = Field(160, ge=32, le=1024, description="auto never chooses more")
+
+
+class Weights(Section):
+    """Where pretrained weights may come from."""
+
+    pretrained: bool = Field(True, description="false: random weights, nothing is looked for")
+    download: bool = Field(True, description="false: never ask the network for weights")
+
+
+class Pick(Section):
+    """How backbones are ranked."""
+
+    folds: int = Field(5, ge=2, le=20, description="folds of the probe's cross-validation on the training part")
+    neighbours: int = Field(5, ge=1, le=100, description="k of the kNN probe")
+    max_params_m: float = Field(1000, gt=0, description="leave out backbones with more parameters, in millions")
+
+
+class Space(Section):
+    """The ranges that the search proposes from."""
+
+    learning_rate: RateRange = Field((1e-4, 3e-3), description="log scale")
+    weight_decay: RateRange = Field((1e-5, 1e-2), description="log scale")
+    dropout: DropoutRange = Field((0.0, 0.5), description="in front of the head")
+    augmentation: ShareRange = Field((0.0, 1.0), description="strength of shifts, zooms, turns and light changes")
+    unfrozen: tuple[Share, ...] = Field(
+        (0.3, 0.5, 1.0), min_length=1, description="shares of the backbone's layers that train, counted from the head"
+    )
+
+
+class Tune(Section):
+    """The search."""
+
+    trials: int = Field(8, ge=1, le=1000, description="how many trials at most, the defaults being the first")
+    minutes: float = Field(20, gt=0, le=10_000, description="how long at most")
+    epochs: int = Field(4, ge=1, le=500, description="epochs of one trial")
+    trial_minutes: float = Field(10, gt=0, description="a trial that takes longer is cut short; its best epoch counts")
+    parallel: int = Field(1, ge=1, le=64, description="trials at a time")
+    oracle: Literal["random", "bayesian"] = Field("random", description="KerasTuner's oracle that proposes")
+    space: Space = Space()
+
+
+class Train(Section):
+    """The training that makes the model."""
+
+    epochs: int = Field(20, ge=1, le=10_000)
+    minutes: float = Field(30, gt=0, le=10_000, description="how long at most; the best epoch so far counts")
+    batch_size: int = Field(32, ge=1, le=4096)
+    warmup: float = Field(
+        0.1, ge=0, lt=1, description="share of all steps with a rising learning rate; cosine after it"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    patience: int = Field(6, ge=1, description="epochs without a better validation loss before training ends")
+    flip: Literal["auto", "on", "off"] = Field(
+        "auto", description="mirror left and right; auto: when the probe reads mirrored validation images as well"
+    )
+
+
+class Compress(Section):
+    """The variants that are built, and which of them may be chosen."""
+
+    variants: Names = Field(("fp32", "int8_minmax", "int8_percentile"), min_length=1)
+    calibration_images: int = Field(128, ge=8, le=10_000, description="training images that int8 takes its ranges from")
+    max_accuracy_drop: Share = Field(0.01, description="what a variant may lose on validation against fp32")
+    prefer: Literal["latency", "size"] = Field("latency", description="what to minimise within the budget")
+    latency_repeats: int = Field(60, ge=10, le=10_000, description="timed calls of each variant, interleaved")
+
+
+class Evaluate(Section):
+    """The one reading of the test set."""
+
+    bootstrap: int = Field(2000, ge=100, le=100_000, description="resamples behind each 95 % interval")
+
+
+class Export(Section):
+    """The bundle."""
+
+    pictures: bool = Field(False, description="true: pictures of the data may go into the bundle's report")
+    gate_files: int = Field(
+        100, ge=20, description="held-out files that the gate reads as a user would (all, if fewer)"
+    )
+    description: str = Field("", description="a sentence for the model card")
+
+
+class Recipe(Section):
+    """All settings of a run."""
+
+    task: Literal["classification"] = "classification"
+    seed: int = Field(1, ge=1, le=2**31 - 1, description="same seed, same result")
+    backbones: Names = Field(
+        ("mobilenetv3small", "mobilenetv2", "efficientnetv2b0"),
+        min_length=1,
+        description="candidates; see docs/design.md",
+    )
+    weights: Weights = Weights()
+    check: Check = Check()
+    split: Split = Split()
+    pack: Pack = Pack()
+    pick: Pick = Pick()
+    tune: Tune = Tune()
+    train: Train = Train()
+    compress: Compress = Compress()
+    evaluate: Evaluate = Evaluate()
+    export: Export = Export()
