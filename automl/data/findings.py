@@ -1,0 +1,217 @@
+"""What the owner of a dataset should know of it, and when it is refused. Pure: facts in, sentences out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from automl.data.duplicates import Group, by_content, distinct_per_class, is_conflicting
+from automl.data.scan import Scan
+from automl.errors import DataError
+from automl.recipe.model import Check
+from automl.types import Finding, Image, Listing, Part, Rejected
+
+N_EXAMPLES: Final = 20  # paths that a finding names at most
+PLAIN_MODES: Final = frozenset(("RGB", "L"))
+SUFFIXES_OF: Final = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif"),  # a JPEG with further pictures behind it, as telephones write
+    "WEBP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+}
+
+
+def refuse_unusable(classes: Sequence[str], scan: Scan, config: Check) -> None:
+    """Stop where nothing good can come of the data.
+
+    Raises: DataError: nothing is readable, too many files are rejected, or a class has too few different images.
+    """
+    n_rejected = len(scan.rejected)
+    if not scan.images:
+        raise DataError(
+            f"none of the {n_rejected} image file(s) can be read ({_reasons(scan.rejected)}). "
+            f"Wanted: images that can be decoded. See what {scan.rejected[0].path!r} is."
+        )
+    if n_rejected > config.max_rejected * scan.n_files:
+        raise DataError(
+            f"{n_rejected} of {scan.n_files} files are rejected ({_reasons(scan.rejected)}), which is more than "
+            f"check.max_rejected = {config.max_rejected:g} of them. For example {_some(scan.rejected)}. "
+            "Repair or remove these files, or raise check.max_rejected."
+        )
+    distinct = distinct_per_class(scan.images)
+    files = Counter(image.label for image in scan.images)
+    for label in classes:
+        if distinct.get(label, 0) < config.min_images_per_class:
+            raise DataError(
+                f"class {label!r} has {distinct.get(label, 0)} usable image(s): {files[label]} readable file(s), "
+                f"copies and conflicting labels not counted. Wanted: at least {config.min_images_per_class}. "
+                f"Add images, or list {label!r} under check.drop_classes."
+            )
+
+
+def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
+    """Everything worth saying: warnings first, then notes, each kind at most once."""
+    images = scan.images
+    groups = [group for group in by_content(images).values() if len(group) > 1]
+    conflicting = [group for group in groups if is_conflicting(group)]
+    copies = [group for group in groups if not is_conflicting(group)]
+    candidates = (
+        _conflicting(conflicting),
+        _rejected(scan.rejected),
+        _copies(copies),
+        _note(
+            "EXIF orientation",
+            scan.turned,
+            "image(s) are stored turned or mirrored by EXIF orientation; they were turned upright.",
+        ),
+        _note("transparency", scan.transparent, "image(s) have transparency; it was laid on white."),
+        _modes(images),
+        _misnamed(images),
+        _mixed_sizes(images),
+        _ignored(listing),
+    )
+    return tuple(finding for finding in candidates if finding)
+
+
+def find_in_split(images: Sequence[Image], parts: Mapping[str, Part]) -> tuple[Finding, ...]:
+    """Warnings of given parts: the same image in two of them, and classes that one lacks.
+
+    Args:
+        images: all that check found readable.
+        parts: path -> part, of those that split kept.
+    """
+    groups = [group for group in by_content(images).values() if not is_conflicting(group)]
+    candidates = (
+        _leak(groups, "train", "validation"),
+        _leak(groups, "train", "test"),
+        _leak(groups, "validation", "test"),
+        _lacking(images, parts, "validation"),
+        _lacking(images, parts, "test"),
+    )
+    return tuple(finding for finding in candidates if finding)
+
+
+def _conflicting(groups: Sequence[Group]) -> Finding | None:
+    if not groups:
+        return None
+    first = groups[0]
+    labels = " and ".join(repr(label) for label in sorted({image.label for image in first}))
+    return Finding(
+        kind="conflicting labels",
+        severity="warning",
+        text=f"{len(groups)} image(s) lie in more than one class with the same bytes, {first[0].path!r} for one in "
+        f"{labels}; all {sum(map(len, groups))} files are left out of every part.",
+        paths=_paths(image.path for group in groups for image in group),
+    )
+
+
+def _rejected(rejected: Sequence[Rejected]) -> Finding | None:
+    if not rejected:
+        return None
+    return Finding(
+        kind="rejected files",
+        severity="warning",
+        text=f"{len(rejected)} file(s) cannot be used and are left out: {_reasons(rejected)}.",
+        paths=_paths(file.path for file in rejected),
+    )
+
+
+def _copies(groups: Sequence[Group]) -> Finding | None:
+    if not groups:
+        return None
+    return Finding(
+        kind="exact duplicates",
+        severity="note",
+        text=f"{len(groups)} image(s) are there more than once, {sum(map(len, groups))} files in all; "
+        "where the parts are cut here, copies stay in one part.",
+        paths=_paths(image.path for group in groups for image in group),
+    )
+
+
+def _modes(images: Sequence[Image]) -> Finding | None:
+    odd = [image for image in images if image.mode not in PLAIN_MODES]
+    modes = Counter(image.mode for image in odd)
+    named = ", ".join(f"{count} x {mode}" for mode, count in sorted(modes.items()))
+    return _note("converted modes", [image.path for image in odd], f"image(s) were converted to RGB: {named}.")
+
+
+def _misnamed(images: Sequence[Image]) -> Finding | None:
+    wrong = [image for image in images if not image.path.lower().endswith(SUFFIXES_OF[image.format])]
+    example = f", {wrong[0].path!r} is {wrong[0].format}" if wrong else ""
+    return _note(
+        "misleading suffix",
+        [image.path for image in wrong],
+        f"file(s) are of another format than their suffix says{example}; they were read by their content.",
+    )
+
+
+def _mixed_sizes(images: Sequence[Image]) -> Finding | None:
+    sizes = Counter((image.width_px, image.height_px) for image in images)
+    if len(sizes) < 2:
+        return None
+    (width, height), count = min(sizes.items(), key=lambda item: (-item[1], item[0]))
+    sides = [min(size) for size in sizes]
+    return Finding(
+        kind="mixed sizes",
+        severity="note",
+        text=f"the images have {len(sizes)} different sizes, shorter sides from {min(sides)} to {max(sides)} px, "
+        f"most often {width} x {height} ({count} images); all were squashed to one square.",
+    )
+
+
+def _ignored(listing: Listing) -> Finding | None:
+    if not listing.ignored:
+        return None
+    reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(listing.ignored.items()))
+    return Finding(kind="ignored files", severity="note", text=f"entries of the folder were passed over: {reasons}.")
+
+
+def _leak(groups: Sequence[Group], first: Part, second: Part) -> Finding | None:
+    shared = [group for group in groups if {first, second} <= {image.part for image in group}]
+    if not shared:
+        return None
+    done = (
+        f"the copies in {first} are left out, the test set stays as given"
+        if second == "test"
+        else f"both are kept as given, so what is measured on {second} is somewhat too good"
+    )
+    return Finding(
+        kind=f"same images in {first} and {second}",
+        severity="warning",
+        text=f"{len(shared)} image(s) lie both in {first} and in {second}, with the same bytes; {done}.",
+        paths=_paths(image.path for group in shared for image in group),
+    )
+
+
+def _lacking(images: Sequence[Image], parts: Mapping[str, Part], part: Part) -> Finding | None:
+    present = {image.label for image in images if parts.get(image.path) == part}
+    missing = sorted({image.label for image in images} - present)
+    if not missing:
+        return None
+    return Finding(
+        kind=f"classes missing in {part}",
+        severity="warning",
+        text=f"{part} has no image of {', '.join(map(repr, missing))}: nothing is measured on these classes there.",
+    )
+
+
+def _note(kind: str, paths: Sequence[str], rest: str) -> Finding | None:
+    """A note on some files; None where there are none."""
+    return Finding(kind=kind, severity="note", text=f"{len(paths)} {rest}", paths=_paths(paths)) if paths else None
+
+
+def _reasons(rejected: Sequence[Rejected]) -> str:
+    counts = Counter(file.reason for file in rejected)
+    return ", ".join(f"{count} x {reason}" for reason, count in sorted(counts.items()))
+
+
+def _some(rejected: Sequence[Rejected]) -> str:
+    return ", ".join(f"{file.path!r} ({file.reason})" for file in rejected[:3])
+
+
+def _paths(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(paths)[:N_EXAMPLES]

@@ -1,0 +1,80 @@
+"""The tables that check and split leave behind as CSV: images.csv, rejected.csv, split.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from automl.errors import StageFailed
+from automl.runs.atomic import write_text
+from automl.types import Image, Part, Rejected
+
+R = TypeVar("R", Image, Rejected, "Assigned")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """Which part an image went to; images that were left out have no such line."""
+
+    path: str
+    label: str
+    part: Part
+    row: int  # in every pixel map
+
+
+def write_images(path: Path, images: Sequence[Image]) -> None:
+    """Write images.csv, sorted by row, durably."""
+    _write(path, Image, sorted(images, key=lambda image: image.row))
+
+
+def read_images(path: Path) -> tuple[Image, ...]:
+    """Read images.csv. Raises: StageFailed: it is not what `write_images` writes."""
+    return _read(path, Image)
+
+
+def write_rejected(path: Path, rejected: Sequence[Rejected]) -> None:
+    """Write rejected.csv, sorted by path, durably."""
+    _write(path, Rejected, sorted(rejected, key=lambda file: file.path))
+
+
+def read_rejected(path: Path) -> tuple[Rejected, ...]:
+    """Read rejected.csv. Raises: StageFailed: it is not what `write_rejected` writes."""
+    return _read(path, Rejected)
+
+
+def write_split(path: Path, assigned: Sequence[Assigned]) -> None:
+    """Write split.csv, sorted by path, durably."""
+    _write(path, Assigned, sorted(assigned, key=lambda image: image.path))
+
+
+def read_split(path: Path) -> tuple[Assigned, ...]:
+    """Read split.csv. Raises: StageFailed: it is not what `write_split` writes."""
+    return _read(path, Assigned)
+
+
+def _write(path: Path, kind: type[R], rows: Sequence[R]) -> None:
+    text = io.StringIO(newline="")
+    # csv's own line end, "\r\n": with another one it leaves a bare "\r" in a name unquoted, and reads two lines back.
+    writer = csv.DictWriter(text, [field.name for field in fields(kind)])
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    write_text(path, text.getvalue())
+
+
+def _read(path: Path, kind: type[R]) -> tuple[R, ...]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [{name: value or None if name == "part" else value for name, value in row.items()}
+                    for row in csv.DictReader(file)]  # fmt: skip
+        return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]
+    except (OSError, ValueError, csv.Error) as error:
+        raise StageFailed(
+            f"{path} cannot be read: {str(error).splitlines()[0]}. Wanted: the table that the stage "
+            f"{path.parent.name!r} writes. Run again with --redo {path.parent.name}."
+        ) from error

@@ -1,0 +1,226 @@
+"""How image datasets lie on disk: one row a layout. Light: the command lists a dataset before anything heavy starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from automl.errors import DataError, RecipeError
+from automl.types import ListedFile, Listing, Part
+
+SUFFIXES: Final = frozenset(
+    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
+)
+JUNK: Final = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
+PART_NAMES: Final[dict[str, Part]] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
+_PART_ENDINGS: Final = re.compile(r"[\s_-]*(set|data|images?)$")
+
+Place = tuple[str, Part | None]  # a class, and the part that the folders give
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One way to lay a dataset out in folders."""
+
+    name: str
+    fits: Callable[[Sequence[tuple[str, ...]]], bool]  # by the folders of every image, the dataset's own left out
+    place: Callable[[tuple[str, ...]], Place | None]  # of an image in these folders; None: outside every class
+    looks_like: str  # for messages
+
+
+def part_of(folder: str) -> Part | None:
+    """The part that a folder's name means, in any usual spelling: "Train", "val", "test_set"."""
+    return PART_NAMES.get(_PART_ENDINGS.sub("", folder.strip().casefold()))
+
+
+def _are_parts(places: Sequence[tuple[str, ...]]) -> bool:
+    """Only part folders hold images; train has class folders, and is not alone."""
+    tops = {folders[0] for folders in places if folders}
+    parts = {part_of(top) for top in tops}
+    has_classes = any(len(folders) > 1 and part_of(folders[0]) == "train" for folders in places)
+    return None not in parts and len(parts) > 1 and has_classes
+
+
+def _place_in_parts(folders: tuple[str, ...]) -> Place | None:
+    return (folders[1], part_of(folders[0])) if len(folders) > 1 else None
+
+
+def _place_in_classes(folders: tuple[str, ...]) -> Place | None:
+    return (folders[0], None) if folders else None
+
+
+# The first row that fits is taken; folders below a class folder belong to the class.
+LAYOUTS: Final = (
+    Layout(
+        name="train/val/test folders of classes",
+        fits=_are_parts,
+        place=_place_in_parts,
+        looks_like="train/CLASS/, test/CLASS/ and, if you like, val/CLASS/",
+    ),
+    Layout(
+        name="folder per class",
+        fits=any,
+        place=_place_in_classes,
+        looks_like="CLASS/ for each class, its images inside",
+    ),
+)
+
+
+def list_dataset(dataset: Path, drop_classes: Sequence[str] = ()) -> Listing:
+    """Find the layout, the classes and the candidate images of a folder; no file is opened.
+
+    Raises:
+        DataError: there is no such folder, or not at least two classes of images in it.
+        RecipeError: drop_classes names a class that is not there.
+    """
+    if not dataset.is_dir():
+        raise _no_folder(dataset)
+    ignored: Counter[str] = Counter()
+    found = sorted(_images_below(dataset.resolve(), ignored), key=lambda file: file[0])
+    if not found:
+        raise DataError(
+            f"{dataset} holds no image{_in_words(ignored)}. {_wanted()} "
+            f"Images are files with one of the suffixes {', '.join(sorted(SUFFIXES))}. Check the path."
+        )
+    places = [tuple(path.split("/")[:-1]) for path, _ in found]
+    layout = next((row for row in LAYOUTS if row.fits(places)), None)
+    if layout is None:
+        raise DataError(
+            f"{dataset} holds {len(found)} image(s), but no folder of a class with images. {_wanted()} "
+            "Sort the images into one folder a class."
+        )
+    listed = []
+    for (path, stat), folders in zip(found, places, strict=True):
+        if place := layout.place(folders):
+            listed.append(_listed(path, place, stat))
+        else:
+            ignored["image outside the class folders"] += 1
+    classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes)
+    dropped = set(drop_classes)
+    return Listing(
+        layout=layout.name,
+        classes=classes,
+        files=tuple(file for file in listed if file.label not in dropped),
+        ignored=dict(sorted(ignored.items())),
+    )
+
+
+def listing_fingerprint(listing: Listing) -> str:
+    """sha256 over names, labels, parts, sizes and times of the listed files: changes when the dataset is touched."""
+    digest = hashlib.sha256(json.dumps([listing.layout, listing.classes]).encode())
+    for file in listing.files:
+        row = [file.path, file.label, file.part, file.size_bytes, file.mtime_ns]
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def _images_below(root: Path, ignored: Counter[str]) -> Iterable[tuple[str, os.stat_result]]:
+    """Path and facts of every candidate image; what is passed over is counted."""
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(root / folder) as entries:
+                for entry in entries:
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    reason = _why_skipped(entry, root)
+                    if not reason and entry.is_dir(follow_symlinks=False):
+                        folders.append(path)
+                    elif reason := reason or _why_no_image(entry):
+                        ignored[reason] += 1
+                    else:
+                        yield path, entry.stat()
+        except PermissionError as error:
+            raise DataError(
+                f"{root / folder} cannot be listed: {error.strerror}. Wanted: a dataset that this user may read. "
+                "Change the folder's permissions, or move it out of the dataset."
+            ) from error
+
+
+def _why_skipped(entry: os.DirEntry[str], root: Path) -> str:
+    """Why neither a folder nor a file of this name is looked at; "" for the others."""
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.name.casefold() in JUNK:
+        return entry.name
+    if any("\udc80" <= character <= "\udcff" for character in entry.name):  # how Python marks bytes it cannot decode
+        return "name that is not UTF-8"
+    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+        return "link that leaves the dataset"
+    return ""
+
+
+def _why_no_image(entry: os.DirEntry[str]) -> str:
+    """Why an entry that is no folder cannot be an image; "" for candidates."""
+    if entry.is_symlink() and not entry.is_file():
+        return "link to a folder, or to nothing"  # followed, it could come back to where it starts
+    stem, dot, suffix = entry.name.rpartition(".")
+    if not (stem and dot):
+        return "no suffix"
+    if f".{suffix.lower()}" not in SUFFIXES:
+        return f"suffix .{suffix.lower()}"
+    return "" if entry.is_file() else "not a regular file"
+
+
+def _listed(path: str, place: Place, stat: os.stat_result) -> ListedFile:
+    label, part = place
+    return ListedFile(path=path, label=label, part=part, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns)
+
+
+def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes in order. Raises: RecipeError: an unknown name is to be dropped; DataError: fewer than two stay."""
+    for name in drop_classes:
+        if name not in found:
+            nearest = get_close_matches(name, sorted(found), n=1, cutoff=0.0)[0]
+            raise RecipeError(
+                f"check.drop_classes names {name!r}, and {dataset} has no such class; "
+                f"the nearest of its {len(found)} is {nearest!r}. Correct the name, or take it out."
+            )
+    kept = tuple(sorted(found - set(drop_classes)))
+    if len(kept) < 2:
+        left = f"one class with images, {kept[0]!r}" if kept else "no class"
+        after = f" after check.drop_classes took out {', '.join(drop_classes)}" if drop_classes else ""
+        raise DataError(
+            f"{dataset} has {left}{after}. Wanted: at least two classes. {_wanted()} "
+            f"If the classes lie further down, give that folder's path{_deeper(dataset, kept)}."
+        )
+    return kept
+
+
+def _deeper(dataset: Path, kept: Sequence[str]) -> str:
+    """A folder to try instead: the only one, where it holds several folders itself."""
+    if len(kept) != 1:
+        return ""
+    only = dataset / kept[0]
+    below = [entry for entry in only.iterdir() if entry.is_dir()] if only.is_dir() else []
+    return f", for example {only}" if len(below) > 1 else ""
+
+
+def _no_folder(dataset: Path) -> DataError:
+    if dataset.exists():
+        return DataError(
+            f"{dataset} is a file. Wanted: the dataset's folder. {_wanted()} If it is an archive, unpack it first."
+        )
+    return DataError(f"there is no folder {dataset}. Wanted: the dataset's folder. {_wanted()} Check the path.")
+
+
+def _wanted() -> str:
+    return "A dataset looks like one of: " + "; or ".join(row.looks_like for row in LAYOUTS) + "."
+
+
+def _in_words(ignored: Counter[str]) -> str:
+    if not ignored:
+        return ""
+    return " (passed over: " + ", ".join(f"{count} x {reason}" for reason, count in sorted(ignored.items())) + ")"

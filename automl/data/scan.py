@@ -1,0 +1,249 @@
+"""The one decoding pass: every file is opened, hashed, decoded whole, and resized into the pixel maps.
+
+A map is a raw file of uint8 (n_images, size, size, 3): row after row, no header. Readable files take the rows in the
+order of the listing. Every chunk of files is committed: pixels first, synced; then one line of scan.jsonl, synced.
+A killed scan so loses one chunk at most.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median_low
+from typing import IO, Final, Literal
+
+from pydantic import TypeAdapter
+
+from automl.bundle.resize import Header, ImageFault, Pixels, decode, shorter_side_px
+from automl.data.layouts import listing_fingerprint
+from automl.data.pack import map_name
+from automl.errors import ResourceMissing
+from automl.runs.atomic import write_bytes
+from automl.types import Image, ListedFile, Listing, Rejected
+
+LADDER_PX: Final = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
+CHUNK_FILES: Final = 256
+CHUNK_BYTES: Final = 64 * 2**20  # decoded pixels that wait for a chunk's end
+SPARE_BYTES: Final = 64 * 2**20  # of disk, for everything that is not a map
+BYTES_PER_PIXEL: Final = 8  # 16 bits in 4 channels: no single picture stored plain takes more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What became of files: of one chunk of them, or of all; in the order of the listing."""
+
+    images: tuple[Image, ...]
+    rejected: tuple[Rejected, ...]
+    turned: tuple[str, ...]  # paths whose EXIF orientation was not upright
+    transparent: tuple[str, ...]  # paths with transparency; white shows through
+    seconds: float  # of decoding, over all sittings
+
+    @property
+    def n_files(self) -> int:
+        return len(self.images) + len(self.rejected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """One readable file, its pixels at every wanted size."""
+
+    sha256: str
+    header: Header
+    pixels: tuple[Pixels, ...]
+
+
+def choose_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto"], max_size_px: int) -> int:
+    """The edge of the square input.
+
+    Args:
+        shorter_sides_px: of the images, in any order; empty: the smallest size is taken.
+        size_px: the recipe's wish; "auto": the smallest rung at or above the median shorter side.
+        max_size_px: auto never chooses more.
+    """
+    if size_px != "auto":
+        return size_px
+    middle = median_low(shorter_sides_px) if shorter_sides_px else 0
+    return min(next((rung for rung in LADDER_PX if rung >= middle), LADDER_PX[-1]), max_size_px)
+
+
+def shorter_sides_px(dataset: Path, files: Sequence[ListedFile], max_megapixels: float, threads: int) -> list[int]:
+    """The shorter sides by the files' headers alone; files that cannot be opened are left to the scan."""
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda file: shorter_side_px(dataset / file.path, max_megapixels), files)
+        return [side for side in found if side is not None]
+
+
+def scan(
+    dataset: Path,
+    listing: Listing,
+    folder: Path,
+    *,
+    sizes_px: Sequence[int],
+    max_megapixels: float,
+    threads: int,
+    progress: Callable[[int, int], None],
+) -> Scan:
+    """Decode every listed file once and write a pixel map for each size into the folder; goes on where it was killed.
+
+    Raises: ResourceMissing: the disk has too little room for the maps.
+    """
+    files = listing.files
+    inputs = {"listing": listing_fingerprint(listing), "sizes_px": list(sizes_px), "max_megapixels": max_megapixels}
+    journal = folder / "scan.jsonl"
+    so_far = _resumed(journal, inputs, folder, sizes_px)
+    row_bytes = sum(3 * size * size for size in sizes_px)
+    check_room(folder, row_bytes * (len(files) - so_far.n_files))
+    step = max(1, min(CHUNK_FILES, CHUNK_BYTES // row_bytes))
+    ticks = itertools.count(so_far.n_files + 1)
+    with ExitStack() as stack:
+        lines = stack.enter_context(journal.open("ab"))
+        maps = [stack.enter_context(_open_map(folder, size, len(so_far.images))) for size in sizes_px]
+        pool = ThreadPoolExecutor(threads)
+        stack.callback(pool.shutdown, cancel_futures=True)
+        while so_far.n_files < len(files):
+            started = time.perf_counter()
+            outcomes = []
+            chunk = files[so_far.n_files : so_far.n_files + step]
+            for outcome in pool.map(lambda file: _look_at(dataset, file, sizes_px, max_megapixels), chunk):
+                outcomes.append(outcome)
+                progress(next(ticks), len(files))
+            seconds = time.perf_counter() - started
+            found = _sorted_out(chunk, outcomes, first_row=len(so_far.images), seconds=seconds)
+            _commit(lines, maps, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
+            so_far = _joined(so_far, found)
+    return so_far
+
+
+def check_room(folder: Path, wanted_bytes: int) -> None:
+    """See that the folder's disk can take so many bytes more. Raises: ResourceMissing."""
+    free = shutil.disk_usage(folder).free
+    if free < wanted_bytes + SPARE_BYTES:
+        raise ResourceMissing(
+            f"the disk of {folder} has {free / 1e6:.0f} MB free, and the pixel maps need "
+            f"{(wanted_bytes + SPARE_BYTES) / 1e6:.0f} MB. "
+            "Free some room, choose another disk with --runs, or a smaller pack.size_px."
+        )
+
+
+def _look_at(dataset: Path, file: ListedFile, sizes_px: Sequence[int], max_megapixels: float) -> Decoded | Rejected:
+    """Open, hash and decode one file; runs in the pool's threads."""
+    try:
+        if file.size_bytes > BYTES_PER_PIXEL * max_megapixels * 1e6:
+            raise ImageFault("too many bytes", f"{file.size_bytes / 1e6:.0f} MB")
+        data = (dataset / file.path).read_bytes()
+        decoded = [decode(data, size, max_megapixels) for size in sizes_px]
+    except ImageFault as fault:
+        return Rejected(path=file.path, label=file.label, reason=fault.reason, detail=fault.detail)
+    except OSError as error:
+        return Rejected(path=file.path, label=file.label, reason="cannot be read", detail=error.strerror or str(error))
+    pixels = tuple(pixels for _, pixels in decoded)
+    return Decoded(sha256=hashlib.sha256(data).hexdigest(), header=decoded[0][0], pixels=pixels)
+
+
+def _sorted_out(
+    files: Sequence[ListedFile], outcomes: Sequence[Decoded | Rejected], *, first_row: int, seconds: float
+) -> Scan:
+    """The chunk's readable and rejected files; the readable ones get their rows."""
+    pairs = [(file, found) for file, found in zip(files, outcomes, strict=True) if isinstance(found, Decoded)]
+    return Scan(
+        images=tuple(
+            Image(
+                path=file.path,
+                label=file.label,
+                part=file.part,
+                sha256=found.sha256,
+                width_px=found.header.width_px,
+                height_px=found.header.height_px,
+                mode=found.header.mode,
+                format=found.header.format,
+                size_bytes=file.size_bytes,
+                row=row,
+            )
+            for row, (file, found) in enumerate(pairs, start=first_row)
+        ),
+        rejected=tuple(found for found in outcomes if isinstance(found, Rejected)),
+        turned=tuple(file.path for file, found in pairs if found.header.turned),
+        transparent=tuple(file.path for file, found in pairs if found.header.transparent),
+        seconds=seconds,
+    )
+
+
+def _joined(first: Scan, second: Scan) -> Scan:
+    return Scan(
+        images=first.images + second.images,
+        rejected=first.rejected + second.rejected,
+        turned=first.turned + second.turned,
+        transparent=first.transparent + second.transparent,
+        seconds=first.seconds + second.seconds,
+    )
+
+
+def _open_map(folder: Path, size_px: int, n_rows: int) -> IO[bytes]:
+    """The map, cut after the committed rows and open for the next ones.
+
+    Plain writes, not a mapping: a full disk is then an error of the write, and not a signal that ends the process.
+    """
+    file = (folder / map_name(size_px)).open("ab")
+    file.truncate(3 * size_px * size_px * n_rows)
+    return file
+
+
+def _commit(journal: IO[bytes], maps: Sequence[IO[bytes]], found: Scan, decoded: Sequence[Decoded]) -> None:
+    """Pixels first, then the line that vouches for them. Raises: ResourceMissing: the disk is full."""
+    try:
+        for at, file in enumerate(maps):
+            for image in decoded:
+                file.write(image.pixels[at].tobytes())
+            _sync(file)
+        journal.write(_SCAN.dump_json(found) + b"\n")
+        _sync(journal)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise ResourceMissing(
+            f"the disk became full while the pixel maps were written ({error.strerror}). "
+            "Free some room and run again: the scan goes on where it stopped."
+        ) from error
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _resumed(journal: Path, inputs: dict[str, object], folder: Path, sizes_px: Sequence[int]) -> Scan:
+    """What an earlier sitting committed for the same inputs; the journal is left ready to be appended to.
+
+    Its first line names the inputs; other inputs, or a map that lacks committed rows, start it afresh.
+    A cut last line is dropped.
+    """
+    found = nothing = Scan(images=(), rejected=(), turned=(), transparent=(), seconds=0)
+    head = json.dumps(inputs).encode()
+    lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
+    if lines and lines[0] == head:
+        for line in lines[1:]:
+            found = _joined(found, _SCAN.validate_json(line))
+        if all(_rows_in(folder, size) >= len(found.images) for size in sizes_px):
+            os.truncate(journal, sum(len(line) + 1 for line in lines))
+            return found
+    write_bytes(journal, head + b"\n")
+    return nothing
+
+
+def _rows_in(folder: Path, size_px: int) -> int:
+    """Whole rows in the map of that size."""
+    path = folder / map_name(size_px)
+    return path.stat().st_size // (3 * size_px * size_px) if path.exists() else 0
+
+
+_SCAN: Final = TypeAdapter(Scan)

@@ -1,0 +1,79 @@
+"""check: open and decode every file once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median_low
+
+from automl.data.findings import find_in_check, refuse_unusable
+from automl.data.images import write_images, write_rejected
+from automl.data.layouts import list_dataset
+from automl.data.scan import choose_size_px, scan, shorter_sides_px
+from automl.records import Checked
+from automl.runtime.context import StageContext
+from automl.types import Image
+
+MAX_THREADS = 16  # each may hold one decoded picture of check.max_megapixels
+
+
+def run(ctx: StageContext) -> Checked:
+    """Decode the dataset, quarantine what cannot be read, and say what is in it.
+
+    Writes: images.csv, rejected.csv, pixels-SIZE.u8; scan.jsonl, by which a killed scan goes on.
+    Raises: DataError: the dataset is of no use; RecipeError: an unknown class is to be dropped;
+        ResourceMissing: the disk has too little room.
+    """
+    config, wish = ctx.recipe.check, ctx.recipe.pack
+    listing = list_dataset(ctx.dataset, config.drop_classes)
+    threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
+    sides = shorter_sides_px(ctx.dataset, listing.files, config.max_megapixels, threads)
+    sizes = (choose_size_px(sides, wish.size_px, wish.max_size_px),)
+    found = scan(
+        ctx.dataset,
+        listing,
+        ctx.output("scan.jsonl").parent,
+        sizes_px=sizes,
+        max_megapixels=config.max_megapixels,
+        threads=threads,
+        progress=lambda done, total: ctx.progress(done, total, "images decoded"),
+    )
+    refuse_unusable(listing.classes, found, config)
+    findings = find_in_check(listing, found)
+    for finding in findings:
+        if finding.severity == "warning":
+            ctx.warn(finding.text)
+    images = found.images
+    write_images(ctx.output("images.csv"), images)
+    write_rejected(ctx.output("rejected.csv"), found.rejected)
+    return Checked(
+        layout=listing.layout,
+        classes=listing.classes,
+        n_images=len(images),
+        n_rejected=len(found.rejected),
+        per_class=_counts([image.label for image in images]),
+        sizes_px=sizes,
+        shorter_side_px=_smallest_median_largest([min(image.width_px, image.height_px) for image in images]),
+        modes=_counts([image.mode for image in images]),
+        formats=_counts([image.format for image in images]),
+        findings=findings,
+        dataset_fingerprint=content_fingerprint(images),
+        images_s=found.n_files / found.seconds,
+    )
+
+
+def content_fingerprint(images: Sequence[Image]) -> str:
+    """sha256 over path, label and content of all readable files, in the order of their paths."""
+    rows = sorted((image.path, image.label, image.sha256) for image in images)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _counts(values: Sequence[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _smallest_median_largest(sides: Sequence[int]) -> tuple[int, int, int]:
+    return min(sides), median_low(sides), max(sides)

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as PillowImage
+
+from automl.bundle.resize import load_pixels
+from automl.data import scan as scan_module
+from automl.data.layouts import list_dataset
+from automl.data.pack import map_name, open_map
+from automl.data.scan import LADDER_PX, Scan, choose_size_px, scan, shorter_sides_px
+from automl.errors import ResourceMissing
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several chunks even in small datasets."""
+    monkeypatch.setattr(scan_module, "CHUNK_FILES", 8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "check").mkdir()
+    return tmp_path / "check"
+
+
+class Killed(BaseException):
+    """Stands for the kill."""
+
+
+def _scan(dataset: Path, folder: Path, *, kill_at: int | None = None, sizes: tuple[int, ...] = (16,)) -> Scan:
+    def progress(done: int, total: int) -> None:
+        ticks.append((done, total))
+        if done == kill_at:
+            raise Killed
+
+    ticks: list[tuple[int, int]] = []
+    listing = list_dataset(dataset)
+    found = scan(dataset, listing, folder, sizes_px=sizes, max_megapixels=1, threads=3, progress=progress)
+    assert [done for done, _ in ticks] == list(range(len(listing.files) - len(ticks) + 1, len(listing.files) + 1))
+    return found
+
+
+@pytest.fixture
+def spoilt_dataset(bars_dataset: Path) -> Path:
+    """60 files of which 3 cannot be used."""
+    whole = (bars_dataset / "across" / "003.png").read_bytes()
+    (bars_dataset / "across" / "003.png").write_bytes(whole[:-300])
+    (bars_dataset / "down" / "000.png").write_bytes(b"")
+    PillowImage.new("1", (2000, 1000)).save(bars_dataset / "slant" / "019.png")
+    return bars_dataset
+
+
+def test_every_readable_file_gets_a_row_that_holds_its_pixels(spoilt_dataset: Path, folder: Path) -> None:
+    found = _scan(spoilt_dataset, folder, sizes=(16, 24))
+
+    assert [image.row for image in found.images] == list(range(57))
+    for size in (16, 24):
+        pixels = open_map(folder / map_name(size), 57, size)
+        for image in found.images:
+            data = (spoilt_dataset / image.path).read_bytes()
+            assert image.sha256 == hashlib.sha256(data).hexdigest()
+            assert np.array_equal(pixels[image.row], load_pixels(data, size))
+
+
+def test_unusable_files_are_rejected_with_a_reason(spoilt_dataset: Path, folder: Path) -> None:
+    rejected = _scan(spoilt_dataset, folder).rejected
+
+    assert [(file.path, file.label, file.reason) for file in rejected] == [
+        ("across/003.png", "across", "truncated"),
+        ("down/000.png", "down", "empty file"),
+        ("slant/019.png", "slant", "too many pixels"),
+    ]
+
+
+def test_a_file_too_large_for_any_allowed_picture_is_not_even_read(bars_dataset: Path, folder: Path) -> None:
+    with (bars_dataset / "down" / "000.png").open("r+b") as file:
+        file.truncate(9_000_000)
+
+    (rejected,) = _scan(bars_dataset, folder).rejected
+
+    assert (rejected.path, rejected.reason, rejected.detail) == ("down/000.png", "too many bytes", "9 MB")
+
+
+@pytest.mark.parametrize("kill_at", [1, 8, 9, 30, 59])
+def test_a_killed_scan_goes_on_and_ends_as_an_undisturbed_one(
+    spoilt_dataset: Path, folder: Path, tmp_path: Path, kill_at: int
+) -> None:
+    (tmp_path / "undisturbed").mkdir()
+    undisturbed = _scan(spoilt_dataset, tmp_path / "undisturbed")
+
+    with pytest.raises(Killed):
+        _scan(spoilt_dataset, folder, kill_at=kill_at)
+    resumed = _scan(spoilt_dataset, folder)
+
+    assert resumed.images == undisturbed.images
+    assert resumed.rejected == undisturbed.rejected
+    assert (folder / map_name(16)).read_bytes() == (tmp_path / "undisturbed" / map_name(16)).read_bytes()
+
+
+def test_committed_chunks_are_not_decoded_again(spoilt_dataset: Path, folder: Path) -> None:
+    with pytest.raises(Killed):
+        _scan(spoilt_dataset, folder, kill_at=30)
+    for name in ("across/000.png", "across/001.png"):  # were they opened again, they would be rejected
+        stat = (spoilt_dataset / name).stat()
+        (spoilt_dataset / name).write_bytes(b"\0" * stat.st_size)
+        os.utime(spoilt_dataset / name, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    assert len(_scan(spoilt_dataset, folder).rejected) == 3
+
+
+@settings(deadline=None, max_examples=15)
+@given(cut=st.floats(0, 1), extra=st.integers(0, 5000))
+def test_a_cut_journal_and_a_map_that_is_ahead_of_it_end_as_an_undisturbed_scan(
+    cut: float, extra: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("cut")
+    for label in "ab":
+        (root / "set" / label).mkdir(parents=True)
+        for number in range(9):
+            PillowImage.new("L", (20, 20), 10 * number).save(root / "set" / label / f"{number}.png")
+    (root / "check").mkdir()
+    undisturbed = _scan(root / "set", root / "check")
+    pixels = (root / "check" / map_name(16)).read_bytes()
+    journal = root / "check" / "scan.jsonl"
+    journal.write_bytes(journal.read_bytes()[: int(cut * journal.stat().st_size)])
+    with (root / "check" / map_name(16)).open("ab") as file:
+        file.write(b"x" * extra)
+
+    again = _scan(root / "set", root / "check")
+
+    assert again.images == undisturbed.images
+    assert (root / "check" / map_name(16)).read_bytes() == pixels
+
+
+def test_other_sizes_or_a_lost_map_start_afresh(bars_dataset: Path, folder: Path) -> None:
+    _scan(bars_dataset, folder)
+    other = _scan(bars_dataset, folder, sizes=(24,))
+    assert open_map(folder / map_name(24), 60, 24).any()
+
+    (folder / map_name(24)).unlink()
+    assert _scan(bars_dataset, folder, sizes=(24,)).images == other.images
+    assert open_map(folder / map_name(24), 60, 24).any()
+
+
+def test_too_little_room_is_said_before_anything_is_decoded(
+    bars_dataset: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))
+
+    with pytest.raises(ResourceMissing, match=r"1 MB free, and the pixel maps need \d+ MB.*--runs"):
+        _scan(bars_dataset, folder)
+
+    assert not (folder / map_name(16)).exists()
+
+
+def test_a_disk_that_fills_up_half_way_is_a_missing_resource_and_resumable(
+    bars_dataset: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Any) -> None:
+        syncs.append(file)
+        if len(syncs) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(file)
+
+    syncs: list[Any] = []
+    original = scan_module._sync
+    monkeypatch.setattr(scan_module, "_sync", full)
+    with pytest.raises(ResourceMissing, match="No space left on device.*goes on where it stopped"):
+        _scan(bars_dataset, folder)
+    monkeypatch.setattr(scan_module, "_sync", original)
+
+    assert len(_scan(bars_dataset, folder).images) == 60
+
+
+@pytest.mark.parametrize(
+    ("sides", "size"), [([8] * 9, 32), ([64] * 9, 64), ([100] * 8 + [3024], 128), ([227] * 5, 160), ([90, 374], 96)]
+)
+def test_auto_takes_the_rung_at_or_above_the_median_shorter_side(sides: list[int], size: int) -> None:
+    assert choose_size_px(sides, "auto", 160) == size
+
+
+@settings(deadline=None, max_examples=100)
+@given(sides=st.lists(st.integers(1, 4000), max_size=20), cap=st.integers(32, 1024), factor=st.integers(1, 4))
+def test_auto_is_never_above_the_cap_nor_smaller_for_larger_images(sides: list[int], cap: int, factor: int) -> None:
+    size = choose_size_px(sides, "auto", cap)
+
+    assert size <= cap
+    assert size in {*LADDER_PX, cap}
+    assert size <= choose_size_px([side * factor for side in sides], "auto", cap)
+    assert choose_size_px(sides, 77, cap) == 77
+
+
+def test_shorter_sides_come_from_headers_and_skip_what_cannot_be_opened(spoilt_dataset: Path) -> None:
+    sides = shorter_sides_px(spoilt_dataset, list_dataset(spoilt_dataset).files, 1, threads=2)
+
+    assert sides == [24] * 58  # the truncated one has a header; the empty one and the one above the cap are left out

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from automl.bundle.resize import load_pixels
+from automl.data.images import read_images, read_rejected
+from automl.data.pack import open_map
+from automl.errors import DataError
+from automl.recipe.model import Check, Pack, Recipe
+from automl.records import Checked
+from automl.stages import check
+from tests.conftest import MakeContext, QuietFront
+from tests.strategies import an_image
+
+SHARED = Path(__file__).parents[3] / "shared" / "datasets"
+
+
+def test_check_decodes_all_files_and_says_what_is_in_them(make_context: MakeContext, bars_dataset: Path) -> None:
+    ctx = make_context("check", bars_dataset)
+
+    checked = check.run(ctx)
+
+    assert (checked.n_images, checked.n_rejected) == (60, 0)
+    assert checked.per_class == {"across": 20, "down": 20, "slant": 20}
+    assert checked.sizes_px == (32,)
+    assert checked.shorter_side_px == (24, 24, 24)
+    assert (checked.modes, checked.formats) == ({"RGB": 60}, {"PNG": 60})
+    assert checked.findings == ()
+    assert checked.images_s > 0
+    images = read_images(ctx.folder.stage("check") / "images.csv")
+    pixels = open_map(ctx.folder.stage("check") / "pixels-32.u8", 60, 32)
+    for image in images[::7]:
+        assert np.array_equal(pixels[image.row], load_pixels((bars_dataset / image.path).read_bytes(), 32))
+    assert isinstance(ctx.front, QuietFront)
+    assert ctx.front.ticks[-1] == (60, 60, "images decoded")
+
+
+def test_the_record_survives_its_file(make_context: MakeContext, bars_dataset: Path) -> None:
+    ctx = make_context("check", bars_dataset)
+    checked = check.run(ctx)
+
+    ctx.folder.write_record(checked)
+
+    assert ctx.record(Checked) == checked
+
+
+def test_a_broken_file_is_quarantined_warned_of_and_has_no_row(make_context: MakeContext, bars_dataset: Path) -> None:
+    broken = bars_dataset / "down" / "007.png"
+    broken.write_bytes(broken.read_bytes()[:400])
+    ctx = make_context("check", bars_dataset)
+
+    checked = check.run(ctx)
+
+    assert (checked.n_images, checked.n_rejected) == (59, 1)
+    (rejected,) = read_rejected(ctx.folder.stage("check") / "rejected.csv")
+    assert (rejected.path, rejected.reason) == ("down/007.png", "truncated")
+    assert (ctx.folder.stage("check") / "pixels-32.u8").stat().st_size == 59 * 32 * 32 * 3
+    assert isinstance(ctx.front, QuietFront)
+    assert ctx.front.warnings == ["1 file(s) cannot be used and are left out: 1 x truncated."]
+
+
+def test_the_recipes_size_wins_and_classes_can_be_dropped(make_context: MakeContext, bars_dataset: Path) -> None:
+    recipe = Recipe(pack=Pack(size_px=20), check=Check(drop_classes=("slant",)))
+
+    checked = check.run(make_context("check", bars_dataset, recipe))
+
+    assert checked.sizes_px == (20,)
+    assert checked.classes == ("across", "down")
+
+
+def test_the_fingerprint_is_of_contents_and_labels_in_any_order() -> None:
+    images = [an_image(f"cat/{n}.png", "cat", f"{n}") for n in range(3)]
+    before = check.content_fingerprint(images)
+
+    assert check.content_fingerprint(images[::-1]) == before
+    assert check.content_fingerprint(images[:-1]) != before
+    assert check.content_fingerprint([an_image("cat/0.png", "cat", "other"), *images[1:]]) != before
+    assert check.content_fingerprint([an_image("cat/0.png", "dog", "0"), *images[1:]]) != before
+
+
+def test_a_dataset_without_a_readable_image_is_refused(make_context: MakeContext, bars_dataset: Path) -> None:
+    for path in bars_dataset.rglob("*.png"):
+        path.write_text("no image")
+
+    with pytest.raises(DataError, match=r"none of the 60 image file.*60 x not an image"):
+        check.run(make_context("check", bars_dataset))
+
+
+def test_a_class_with_three_images_is_refused(make_context: MakeContext, bars_dataset: Path) -> None:
+    for number in range(3, 20):
+        (bars_dataset / "slant" / f"{number:03}.png").unlink()
+
+    with pytest.raises(DataError, match=r"class 'slant' has 3 usable image.*Wanted: at least 4"):
+        check.run(make_context("check", bars_dataset))
+
+
+def test_odd_names_and_formats_pass_through_every_table(make_context: MakeContext, tmp_path: Path) -> None:
+    names = ['a "quoted", one', "naïve\nline", "=1+1", "  spaces  "]
+    for shade, label in enumerate(names):
+        (tmp_path / "odd" / label).mkdir(parents=True)
+        for number, suffix in enumerate((".png", ".webp", ".bmp", ".gif", ".tif")):
+            PillowImage.new("RGB", (9, 9), (50 * shade, 30 * number, 9)).save(
+                tmp_path / "odd" / label / f"{number}{suffix}"
+            )
+
+    ctx = make_context("check", tmp_path / "odd")
+    checked = check.run(ctx)
+
+    assert checked.n_images == 20
+    assert {image.label for image in read_images(ctx.folder.stage("check") / "images.csv")} == set(names)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the real datasets are not beside the repository")
+def test_real_photos_with_exif_are_turned_upright(make_context: MakeContext, tmp_path: Path) -> None:
+    with tarfile.open(SHARED / "sign_digits.tar.gz") as archive:
+        wanted = [member for member in archive if member.name.split("/")[1:2] in (["6"], ["7"])]
+        archive.extractall(tmp_path, wanted, filter="data")
+
+    checked = check.run(make_context("check", tmp_path / "sign_digits"))
+
+    assert {finding.kind for finding in checked.findings} == {"EXIF orientation", "mixed sizes"}
+    assert checked.shorter_side_px == (100, 100, 3024)
+    assert checked.n_rejected == 0

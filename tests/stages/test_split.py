@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from automl.data.images import read_images, read_split
+from automl.recipe.model import Recipe
+from automl.records import Parted
+from automl.runtime.context import StageContext
+from automl.stages import check, split
+from automl.types import PARTS
+from tests.conftest import MakeContext, QuietFront
+
+
+def _split(make_context: MakeContext, dataset: Path, recipe: Recipe | None = None) -> tuple[Parted, StageContext]:
+    check.run(make_context("check", dataset, recipe))
+    ctx = make_context("split", dataset, recipe)
+    return split.run(ctx), ctx
+
+
+def test_every_image_gets_a_part_and_the_counts_agree_with_the_table(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    parted, ctx = _split(make_context, bars_dataset)
+
+    table = read_split(ctx.folder.stage("split") / "split.csv")
+    images = {image.path: image for image in read_images(ctx.input("check", "images.csv"))}
+    assert [line.path for line in table] == sorted(images)
+    assert all((line.row, line.label) == (images[line.path].row, images[line.path].label) for line in table)
+    assert parted.per_part == {"train": 42, "validation": 9, "test": 9}
+    assert parted.per_class["slant"] == {"train": 14, "validation": 3, "test": 3}
+    assert parted.per_part == {part: sum(line.part == part for line in table) for part in PARTS}
+    assert (parted.given, parted.left_out, parted.findings) == ((), 0, ())
+
+
+def test_the_seed_decides(make_context: MakeContext, bars_dataset: Path) -> None:
+    tables = []
+    for seed in (1, 1, 2):
+        _, ctx = _split(make_context, bars_dataset, Recipe(seed=seed))
+        tables.append((ctx.folder.stage("split") / "split.csv").read_bytes())
+
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_contradicting_copies_are_left_out_and_check_warns_of_them(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    shutil.copy(bars_dataset / "across" / "000.png", bars_dataset / "down" / "copy.png")
+    check_ctx = make_context("check", bars_dataset)
+    check.run(check_ctx)
+
+    ctx = make_context("split", bars_dataset)
+    parted = split.run(ctx)
+
+    assert parted.left_out == 2
+    assert sum(parted.per_part.values()) == 59
+    assert isinstance(check_ctx.front, QuietFront)
+    assert "'across/000.png' for one in 'across' and 'down'" in check_ctx.front.warnings[0]
+
+
+def test_given_parts_are_kept_and_leaks_are_warned_of(make_context: MakeContext, bars_dataset: Path) -> None:
+    given = bars_dataset.parent / "given"
+    shutil.copytree(bars_dataset, given / "train")
+    for label in ("across", "down", "slant"):
+        (given / "test" / label).mkdir(parents=True)
+        for number in range(4):
+            (given / "train" / label / f"{number:03}.png").rename(given / "test" / label / f"{number:03}.png")
+    shutil.copy(given / "test" / "down" / "001.png", given / "train" / "down" / "leak.png")
+
+    parted, ctx = _split(make_context, given)
+
+    assert parted.given == ("train", "test")
+    assert parted.per_part == {"train": 42, "validation": 6, "test": 12}
+    assert parted.left_out == 1
+    assert isinstance(ctx.front, QuietFront)
+    assert "1 image(s) lie both in train and in test" in ctx.front.warnings[0]
+    table = {line.path: line.part for line in read_split(ctx.folder.stage("split") / "split.csv")}
+    assert "train/down/leak.png" not in table
+    assert all(part == "test" for path, part in table.items() if path.startswith("test/"))
