@@ -1,0 +1,102 @@
+"""What the search may spend, and what it found: pure decisions over trials and seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from automl.types import Trial
+
+FAILURES_IN_A_ROW: Final = 3  # after so many the cause is hardly the values; more would only burn time
+GRACE_S: Final = 60.0  # a trial stops itself at its limit; one that has not ended so much later hangs, and is killed
+FORWARDS_AN_EPOCH: Final = 3.0  # forward and backward pass of a network whose layers all train, in forward passes
+TAIL_S: Final = 60.0  # compress, evaluate, export and report: what they take besides running images through a network
+TAIL_PASSES: Final = (
+    6.0  # and how often they run the held-out images through it: variants, scores, the gate's two sides
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The limits of one search."""
+
+    trials: int
+    search_s: float  # over all processes of the search
+    trial_s: float  # a trial that takes longer is cut short
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Another trial may start, and take so many seconds."""
+
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """No further trial starts."""
+
+    reason: str
+
+
+def next_trial(
+    budget: Budget, trials: Sequence[Trial], *, n_started: int, searched_s: float, left_s: float
+) -> Allowed | Over:
+    """Whether another trial may start, and for how long.
+
+    Args:
+        trials: ended ones, by number.
+        n_started: trials that have a number already, ended or not.
+        searched_s: how long the search has run.
+        left_s: seconds to the deadline, less what the stages after the search need.
+    """
+    if n_started >= budget.trials:
+        return Over(reason=f"all {budget.trials} trials were run")
+    if failures_at_the_end(trials) >= FAILURES_IN_A_ROW:
+        return Over(reason=f"{FAILURES_IN_A_ROW} trials in a row failed, the last one: {trials[-1].error}")
+    allowed_s = min(budget.search_s - searched_s, left_s)
+    typical_s = median([trial.seconds for trial in trials if trial.state != "failed"] or [0.0])
+    if allowed_s <= 0 or allowed_s < typical_s:
+        what = "the search's time is used up" if budget.search_s - searched_s <= left_s else "the deadline is near"
+        typical = f", and a trial takes {typical_s:.0f} s" if typical_s else ""
+        return Over(reason=f"{what}: {max(allowed_s, 0):.0f} s are left{typical}")
+    return Allowed(limit_s=min(allowed_s, budget.trial_s))
+
+
+def failures_at_the_end(trials: Sequence[Trial]) -> int:
+    """How many of the last trials failed in a row."""
+    count = 0
+    for trial in reversed(trials):
+        if trial.state != "failed":
+            break
+        count += 1
+    return count
+
+
+def best_trial(trials: Sequence[Trial]) -> Trial | None:
+    """The most accurate trial; of equals the one with the lower loss, then the earlier one. None: all failed."""
+    scored = [
+        (-trial.accuracy, trial.loss, trial.number, trial)
+        for trial in trials
+        if trial.accuracy is not None and trial.loss is not None
+    ]
+    return min(scored)[-1] if scored else None
+
+
+def reserve_s(
+    trials: Sequence[Trial], *, train_epochs: int, train_s: float, n_train: int, n_held_out: int, images_s: float
+) -> float:
+    """Seconds that the stages after the search need, from speeds measured in this run.
+
+    Args:
+        trials: ended ones; their epochs tell how long one takes.
+        train_epochs, train_s: what the final training may take at most.
+        n_train: training images.
+        n_held_out: validation and test images together.
+        images_s: the chosen backbone's forward pass, images a second; it stands in until a trial was measured.
+    """
+    measured = [epoch.seconds for trial in trials for epoch in trial.epochs]
+    epoch_s = median(measured) if measured else FORWARDS_AN_EPOCH * n_train / images_s
+    return min(train_s, train_epochs * epoch_s) + TAIL_S + TAIL_PASSES * n_held_out / images_s

@@ -1,0 +1,115 @@
+"""May another trial start, how long may it take, and which was best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.search.budget import (
+    TAIL_PASSES,
+    TAIL_S,
+    Allowed,
+    Budget,
+    Over,
+    best_trial,
+    failures_at_the_end,
+    next_trial,
+    reserve_s,
+)  # fmt: skip
+from automl.types import Epoch, Trial
+
+BUDGET = Budget(trials=5, search_s=100, trial_s=30)
+INFINITE = float("inf")
+
+
+def trial(number: int, *, accuracy: float | None = 0.9, loss: float = 0.3, seconds: float = 20) -> Trial:
+    """A finished trial; without accuracy a failed one."""
+    state: Literal["finished", "failed"] = "failed" if accuracy is None else "finished"
+    return Trial(number=number, values={}, state=state, accuracy=accuracy, loss=None if accuracy is None else loss,
+                 seconds=seconds, epochs=(), error="killed" if accuracy is None else "")  # fmt: skip
+
+
+FAILED = trial(1, accuracy=None, seconds=500)
+
+
+@pytest.mark.parametrize(
+    ("trials", "searched_s", "left_s", "limit_s"),
+    [
+        ((), 0, INFINITE, 30),  # the trial's own limit
+        ((trial(1),), 75, INFINITE, 25),  # what is left of the search
+        ((trial(1),), 0, 21, 21),  # what is left before the deadline
+        ((trial(1, seconds=90), trial(2, seconds=5)), 50, INFINITE, 30),  # the median, not the longest, must fit
+        ((FAILED,), 50, INFINITE, 30),  # a failed trial's seconds say nothing of the others
+        ((FAILED, FAILED, trial(3), FAILED), 20, INFINITE, 30),
+    ],
+)
+def test_a_trial_may_start_and_take_the_smallest_of_three_limits(
+    trials: tuple[Trial, ...], searched_s: float, left_s: float, limit_s: float
+) -> None:
+    allowed = next_trial(BUDGET, trials, n_started=len(trials), searched_s=searched_s, left_s=left_s)
+    assert allowed == Allowed(limit_s=limit_s)
+
+
+@pytest.mark.parametrize(
+    ("trials", "n_started", "searched_s", "left_s", "reason"),
+    [
+        ((), 5, 0, INFINITE, "all 5 trials were run"),
+        ((FAILED,) * 3, 3, 0, INFINITE, "3 trials in a row failed, the last one: killed"),
+        ((), 0, 101, INFINITE, "the search's time is used up: 0 s are left"),
+        ((trial(1),), 1, 81, INFINITE, "the search's time is used up: 19 s are left, and a trial takes 20 s"),
+        ((trial(1),), 1, 0, 10, "the deadline is near: 10 s are left, and a trial takes 20 s"),
+        ((), 0, 0, -5, "the deadline is near: 0 s are left"),
+    ],
+)
+def test_no_trial_starts_without_the_means_for_it_and_the_reason_is_told(
+    trials: tuple[Trial, ...], n_started: int, searched_s: float, left_s: float, reason: str
+) -> None:
+    assert next_trial(BUDGET, trials, n_started=n_started, searched_s=searched_s, left_s=left_s) == Over(reason=reason)
+
+
+def test_failures_count_only_while_nothing_succeeds_after_them() -> None:
+    assert failures_at_the_end((FAILED, FAILED, trial(3))) == 0
+    assert failures_at_the_end((trial(1), FAILED, FAILED)) == 2
+
+
+@given(
+    scores=st.lists(st.tuples(st.sampled_from([None, 0.5, 0.9]), st.sampled_from([0.1, 0.2])), max_size=8),
+    order=st.randoms(),
+)
+def test_the_best_is_the_most_accurate_then_the_surer_then_the_earlier_in_any_order(
+    scores: list[tuple[float | None, float]], order: st.random.Random
+) -> None:
+    trials = [trial(number, accuracy=accuracy, loss=loss) for number, (accuracy, loss) in enumerate(scores, start=1)]
+    order.shuffle(trials)
+    best = best_trial(trials)
+    rivals = [rival for rival in trials if rival.accuracy is not None]
+    if best is None:
+        assert not rivals
+        return
+    for rival in rivals:
+        assert best.accuracy is not None and rival.accuracy is not None and best.loss is not None  # noqa: PT018
+        assert rival.accuracy < best.accuracy or (
+            rival.accuracy == best.accuracy
+            and ((rival.loss == best.loss and rival.number >= best.number) or (rival.loss or 0) > best.loss)
+        )
+
+
+def test_the_reserve_is_measured_by_trials_and_before_the_first_by_the_forward_pass() -> None:
+    size = {"train_epochs": 20, "train_s": 1000.0, "n_train": 500, "n_held_out": 100, "images_s": 50.0}
+    tail_s = TAIL_S + TAIL_PASSES * 100 / 50.0
+    assert reserve_s((), **size) == pytest.approx(20 * 3 * 500 / 50.0 + tail_s)  # type: ignore[arg-type]
+    epochs = tuple(
+        Epoch(number=n, loss=0, accuracy=0, validation_loss=0, validation_accuracy=0, seconds=s)
+        for n, s in ((1, 90.0), (2, 4.0), (3, 4.0))
+    )
+    measured = replace(trial(1), epochs=epochs)
+    assert reserve_s((measured,), **size) == pytest.approx(20 * 4 + tail_s)  # type: ignore[arg-type]
+
+
+def test_the_reserve_never_holds_more_than_the_training_may_take() -> None:
+    held = reserve_s((), train_epochs=10_000, train_s=60, n_train=10_000, n_held_out=0, images_s=1)
+    assert held == 60 + TAIL_S
