@@ -1,0 +1,39 @@
+"""events.jsonl: what happened in a run, in order. Append-only; a last line that was cut by a kill is ignored."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+Event = Mapping[str, object]
+
+
+def append_event(path: Path, event: Event) -> None:
+    """Add one event with the time, durably. A cut line before it is closed first, so that it spoils no other."""
+    line = json.dumps({"at": datetime.now(UTC).isoformat("T", "milliseconds"), **event}, ensure_ascii=False) + "\n"
+    with path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END) > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                line = "\n" + line
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_events(path: Path) -> list[dict[str, object]]:
+    """All whole events, oldest first; none where the file is absent."""
+    if not path.exists():
+        return []
+    events = []
+    for line in path.read_bytes().splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events

@@ -1,0 +1,90 @@
+"""Where everything of a run lies.
+
+runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, and one folder a stage.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import TypeAdapter
+
+from automl.errors import StageFailed, UsageError
+from automl.runs.atomic import write_bytes
+from automl.stage_table import STAGES
+
+R = TypeVar("R")
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_STAGE_OF_RECORD: Final = {stage.record: stage.name for stage in STAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def run_json(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def recipe_yaml(self) -> Path:
+        return self.root / "recipe.yaml"
+
+    @property
+    def events_jsonl(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def log_txt(self) -> Path:
+        return self.root / "log.txt"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    def stage(self, name: str) -> Path:
+        """The folder of one stage."""
+        return self.root / name
+
+    def done_json(self, stage: str) -> Path:
+        """Written last: whoever sees it may trust every other file of the stage."""
+        return self.root / stage / "done.json"
+
+    def record_json(self, stage: str) -> Path:
+        return self.root / stage / "record.json"
+
+    def record(self, kind: type[R]) -> R:
+        """Read the record of that class. Raises: StageFailed: it is not there, or not whole."""
+        path = self.record_json(_STAGE_OF_RECORD[kind.__name__])
+        try:
+            return TypeAdapter(kind).validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise StageFailed(
+                f"{path} cannot be read: {error}. Wanted: the record that the stage {path.parent.name!r} writes. "
+                f"Delete {path.parent} and run again."
+            ) from error
+
+    def write_record(self, record: object) -> None:
+        """Write a record of automl.records into its stage's folder, durably."""
+        kind = type(record)
+        write_bytes(self.record_json(_STAGE_OF_RECORD[kind.__name__]), TypeAdapter(kind).dump_json(record, indent=2))
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be a run's. Raises: UsageError."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a run. Wanted: 1 to 80 letters, digits, '.', '_' and '-', "
+            "the first a letter or digit. Choose another with --name."
+        )
+    return name

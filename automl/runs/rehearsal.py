@@ -1,0 +1,76 @@
+"""The export path is tried with the untrained networks before anything long: what cannot be exported is found now.
+
+Done once for each backbone and set of package versions, and remembered in the user's cache folder; the weights are
+looked for each time, because they come and go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from automl.recipe.model import Recipe
+from automl.runs.atomic import write_json
+from automl.runs.done import fingerprint_of
+from automl.runs.folder import RunFolder
+from automl.runtime.children import Children
+
+ENTRY: Final = "automl.stages.rehearse:rehearse"
+DECIDES: Final = ("automl", "tensorflow", "keras", "onnx", "onnxruntime", "numpy")
+"""Packages whose change can break the export path."""
+PATIENCE_S: Final = 60.0
+"""What the backbones not tried before may take (decision 9); a tenth of the time left, where there is a deadline."""
+
+
+def rehearse(
+    folder: RunFolder, recipe: Recipe, weights: Path | None, children: Children, seconds_left: float | None
+) -> None:
+    """Find the weights of the recipe's backbones and try each one's export; leave rehearsal.json in the run.
+
+    Raises: what the child raises: WrongWeights, StageFailed and others, saying what is missing.
+    """
+    cache = cache_file()
+    known = _read(cache)
+    arguments = {
+        "backbones": list(recipe.backbones),
+        "weights": recipe.weights.model_dump(mode="json"),
+        "folder": None if weights is None else str(weights.absolute()),
+        "variants": list(recipe.compress.variants),
+        "known": [name for name in (*recipe.backbones, "smallnet") if key_of(name, recipe) in known],
+        "scratch": str(folder.root / "rehearsal"),
+        "patience_s": PATIENCE_S if seconds_left is None else min(PATIENCE_S, seconds_left / 10),
+    }
+    result = children.run("keras", ENTRY, arguments, log=folder.log_txt, limit_s=seconds_left)
+    tried = result.get("tried", {})
+    assert isinstance(tried, Mapping)
+    write_json(folder.root / "rehearsal.json", dict(result))
+    fresh = {key_of(name, recipe): facts for name, facts in tried.items()}
+    if fresh:
+        try:
+            write_json(cache, {**known, **fresh})
+        except OSError:
+            return  # a cache that cannot be written costs the next run half a minute, and this one nothing
+
+
+def key_of(backbone: str, recipe: Recipe) -> str:
+    """One rehearsal's identity: the backbone, the variants, and the versions that could change the outcome."""
+    versions = {name: metadata.version(name) for name in DECIDES}
+    return f"{backbone}-{fingerprint_of({'variants': list(recipe.compress.variants), **versions})[:16]}"
+
+
+def cache_file() -> Path:
+    """Where rehearsals are remembered: $XDG_CACHE_HOME/automl, else ~/.cache/automl."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "automl" / "rehearsals.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -1,0 +1,62 @@
+"""Is there room, memory and a place to write, before anything long begins? Found in the first minute, not at night."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from automl.errors import ResourceMissing
+from automl.recipe.model import Recipe
+
+MODELS_MB: Final = 600
+"""Disk for checkpoints, variants, bundle and report: about twenty copies of the largest shipped backbone (24 MB)."""
+MEMORY_MB: Final = 2500
+"""Two Keras processes at a time (a stage and its trial), each 0.9 to 1.2 GB resident while training at 160 px."""
+
+
+def pack_mb(n_images: int, size_px: int) -> float:
+    """Megabytes of one uint8 RGB map."""
+    return n_images * size_px * size_px * 3 / 1e6
+
+
+def room_needed_mb(recipe: Recipe, n_images: int) -> float:
+    """Megabytes a run may write at most: its map at the largest size that the recipe allows, and its models."""
+    size_px = recipe.pack.max_size_px if recipe.pack.size_px == "auto" else recipe.pack.size_px
+    return pack_mb(n_images, size_px) + MODELS_MB
+
+
+def need_folder(folder: Path, what: str) -> None:
+    """Make the folder, and prove that it can be written. Raises: ResourceMissing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResourceMissing(
+            f"{folder} cannot be written ({error.strerror}). Wanted: a folder for {what}. "
+            "Give access to it, or name another folder."
+        ) from error
+
+
+def need_room(folder: Path, megabytes: float) -> None:
+    """Raises: ResourceMissing: the disk under that folder has less room than this."""
+    free = shutil.disk_usage(folder).free / 1e6
+    if free < megabytes:
+        raise ResourceMissing(
+            f"the disk of {folder} has {free:,.0f} MB free. Wanted: {megabytes:,.0f} MB for the packed images and the "
+            "models. Make room, choose another folder with --runs, or lower pack.max_size_px in the recipe."
+        )
+
+
+def need_memory(megabytes: float = MEMORY_MB) -> None:
+    """Raises: ResourceMissing: less memory than this is free."""
+    free = psutil.virtual_memory().available / 1e6
+    if free < megabytes:
+        raise ResourceMissing(
+            f"{free:,.0f} MB of memory are free. Wanted: {megabytes:,.0f} MB for two Keras processes. "
+            "Close other programs, then run the same command again."
+        )

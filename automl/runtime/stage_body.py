@@ -1,0 +1,31 @@
+"""Runs one stage in its child process: builds the context, calls the stage, writes its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.code import load_entry
+from automl.recipe.model import Recipe
+from automl.runs.folder import RunFolder
+from automl.runtime.child import this_childs_front
+from automl.runtime.context import StageContext
+from automl.stage_table import STAGES
+
+
+def run_stage(arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Run the stage that the arguments name (see pipeline.py, which makes them) and leave record.json."""
+    stage = next(stage for stage in STAGES if stage.name == arguments["stage"])
+    context = StageContext(
+        folder=RunFolder(Path(arguments["run"])),
+        stage=stage.name,
+        recipe=Recipe.model_validate(arguments["recipe"]),
+        dataset=Path(arguments["dataset"]),
+        exports=Path(arguments["exports"]),
+        weights=None if arguments["weights"] is None else Path(arguments["weights"]),
+        deadline_at=arguments["deadline_at"],
+        front=this_childs_front(),
+    )
+    context.folder.write_record(load_entry(stage.entry)(context))
+    return {}

@@ -1,0 +1,61 @@
+"""The doctor's body in a Keras process: backend, devices, precision, and the weights that can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from automl.errors import AutomlError
+from automl.nets.build import check_weights_fit
+from automl.nets.catalogue import BACKBONES
+from automl.nets.weights import find_weights
+from automl.recipe.model import Weights
+
+
+def examine_keras(arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Args: arguments: {"weights": folder or None}. Returns: {"answers": [...]}, each as doctor.Answer's fields."""
+    backend = keras.backend.backend()
+    gpus = tf.config.list_physical_devices("GPU")
+    devices = ", ".join(_name(gpu) for gpu in gpus) or "no GPU; the CPU trains"
+    answers: list[dict[str, object]] = [
+        {"question": "backend", "answer": backend, "ok": backend == "tensorflow"},
+        {"question": "devices", "answer": devices, "ok": True},
+        {"question": "precision", "answer": ", ".join(_precisions(gpus)), "ok": True},
+    ]
+    folder = None if arguments["weights"] is None else Path(arguments["weights"])
+    for row in BACKBONES:
+        answers.append({"question": f"weights of {row.name}", **_weights(row.name, folder)})
+    return {"answers": answers}
+
+
+def _weights(name: str, folder: Path | None) -> dict[str, object]:
+    row = next(row for row in BACKBONES if row.name == name)
+    try:
+        found = find_weights(row, folder, Weights(download=False), warn=lambda text: None)
+        check_weights_fit(row, found)
+    except AutomlError as error:
+        return {"answer": str(error), "ok": False}
+    if found.source == "random":
+        return {"answer": "none here; a run downloads them, or else starts from random weights", "ok": True}
+    return {"answer": f"{found.source}: {found.path}", "ok": True}
+
+
+def _name(gpu: Any) -> str:
+    return str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+
+
+def _precisions(gpus: list[Any]) -> list[str]:
+    """float32, and each mixed precision in which a small layer runs here."""
+    working = ["float32"]
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        if policy == "mixed_float16" and not gpus:
+            continue  # it runs on a CPU, but many times slower than float32
+        layer = keras.layers.Dense(2, dtype=policy)
+        if np.isfinite(np.asarray(keras.ops.cast(layer(np.ones((1, 2))), "float32"))).all():
+            working.append(policy)
+    return working

@@ -1,0 +1,43 @@
+import os
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from automl.errors import ResourceMissing
+from automl.recipe.model import Pack, Recipe
+from automl.runs import resources
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def test_room_grows_with_images_and_with_the_size_that_the_recipe_allows():
+    assert resources.pack_mb(1000, 100) == 30
+    auto = resources.room_needed_mb(Recipe(pack=Pack(max_size_px=160)), 1000)
+    fixed = resources.room_needed_mb(Recipe(pack=Pack(size_px=320)), 1000)
+    assert fixed - resources.MODELS_MB == pytest.approx(4 * (auto - resources.MODELS_MB))
+
+
+def test_a_disk_with_too_little_room_is_refused_with_both_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 5e6))
+    with pytest.raises(ResourceMissing, match="has 5 MB free. Wanted: 700 MB for the packed images"):
+        resources.need_room(tmp_path, 700)
+
+
+def test_too_little_memory_is_refused_with_both_figures():
+    with pytest.raises(ResourceMissing, match="MB of memory are free. Wanted: 1,000,000,000 MB"):
+        resources.need_memory(1e9)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(ResourceMissing, match="cannot be written .* Wanted: a folder for runs"):
+        resources.need_folder(blocked / "runs", "runs")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ResourceMissing, match="cannot be written"):
+        resources.need_folder(tmp_path, "runs")

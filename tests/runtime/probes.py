@@ -1,0 +1,78 @@
+"""Functions that the tests of the front's processes run in children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.errors import DataError
+from automl.runtime.child import this_childs_front
+
+
+def echo(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    print("said on stdout")
+    os.write(2, b"said on the descriptor\n")
+    return {**arguments, "pid": os.getpid(), "keras": "keras" in sys.modules}
+
+
+def refuse(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    raise DataError("the folder is empty")
+
+
+def crash(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    raise ValueError("a fault of ours")
+
+
+def full_disk(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    raise OSError(28, "No space left on device", "/some/file")
+
+
+def out_of_memory(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def leave(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    os._exit(3)
+
+
+def sleep(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    with Path(arguments["pids"]).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(60)
+    return {}
+
+
+def report(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    front = this_childs_front()
+    for number in range(3):
+        front.progress(number, 3, f"item {number}")
+    front.warn("something odd")
+    return {}
+
+
+def ask_for_two(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    front = this_childs_front()
+    folder = Path(arguments["folder"])
+    good = front.run_child("plain", "tests.runtime.probes:echo", {"x": 1}, folder / "a.log", None)
+    bad = front.run_child("plain", "tests.runtime.probes:crash", {}, folder / "b.log", None)
+    slow = front.run_child("plain", "tests.runtime.probes:sleep", {"pids": str(folder / "pids")}, folder / "c.log", 5.0)
+    return {"good": dict(good.result), "bad": bad.error, "slow": slow.timed_out}
+
+
+def ask_and_die(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    import threading
+
+    front = this_childs_front()
+    folder = Path(arguments["folder"])
+    asked = ("plain", "tests.runtime.probes:sleep", {"pids": str(folder / "pids")}, folder / "a.log", None)
+    threading.Thread(target=front.run_child, args=asked, daemon=True).start()
+    while not (folder / "pids").exists():
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
