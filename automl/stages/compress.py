@@ -1,0 +1,228 @@
+"""compress: the trained network as files that deploy, each measured on validation and on this machine; one goes on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from pydantic import TypeAdapter
+
+from automl.compressors.choose import choose
+from automl.compressors.measure import Latency, describe_cpu, gzip_bytes, noise_ms, time_models
+from automl.compressors.table import FLOAT
+from automl.data.pack import open_map, read_index
+from automl.errors import StageFailed
+from automl.graph.session import open_session, predict
+from automl.graph.writer import write_onnx
+from automl.metrics.bootstrap import paired_difference
+from automl.nets.build import load_network
+from automl.records import Checked, Compressed, Trained
+from automl.runs.atomic import write_json
+from automl.runtime.context import StageContext
+from automl.types import Interval, Variant
+
+IntArray = npt.NDArray[np.int64]
+PixelArray = npt.NDArray[np.uint8]
+
+BATCH: Final = 32
+TOLERANCE: Final = 1e-3
+"""How far a probability of the fp32 file may lie from Keras' (docs/design.md, decision 9)."""
+COMPARED: Final = 512
+"""Validation images on which file and Keras are compared: a wrong layer shows on the first; Keras takes 4 ms each."""
+RESAMPLES: Final = 2000
+"""Behind the interval of each accuracy drop."""
+PATIENCE: Final = 3
+"""A variant is not begun with less left than so many times fp32's own seconds: the stages to come need them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """What NAME.json says of a finished NAME.onnx; written after it, so that a kill loses at most one variant."""
+
+    predicted: tuple[int, ...]  # the class of each validation image
+    seconds: float
+    writer_max_difference: float = 0.0  # fp32 alone: against Keras
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """The images that variants are made and judged with."""
+
+    pixels: PixelArray  # the map, (n, s, s, 3)
+    calibration: IntArray  # rows of training images
+    rows: IntArray  # of validation images
+    labels: IntArray
+
+
+class VariantFailed(StageFailed):
+    """One variant cannot be had; the message is its note."""
+
+
+def run(ctx: StageContext) -> Compressed:
+    """Write the fp32 file and compare it with Keras; make, measure and judge every other variant; choose.
+
+    Reads: train's weights; check/pixels-SIZE.u8 at pack's training rows (calibration) and validation rows.
+    Writes: compress/NAME.onnx and NAME.json for each variant, NAME.log of its making.
+    Raises: StageFailed: the fp32 file does not say what Keras says. Any other variant fails alone.
+    """
+    pictures = open_pictures(ctx)
+    others = [name for name in ctx.recipe.compress.variants if name != FLOAT]
+    ctx.progress(0, len(others) + 2, f"writing {FLOAT}")
+    items = {FLOAT: find_item(ctx, FLOAT) or commit(ctx, FLOAT, make_float(ctx, pictures))}
+    failed: dict[str, str] = {}
+    for number, name in enumerate(others, 1):
+        ctx.progress(number, len(others) + 2, f"building {name}")
+        try:
+            items[name] = find_item(ctx, name) or commit(ctx, name, make_other(ctx, name, pictures, items[FLOAT]))
+        except VariantFailed as error:
+            failed[name] = str(error)
+            ctx.warn(f"the variant {name} is left out: {error}")
+    ctx.progress(len(others) + 1, len(others) + 2, "timing the variants")
+    paths = {name: ctx.output(f"{name}.onnx") for name in items}
+    repeats = ctx.recipe.compress.latency_repeats
+    latencies = time_models(paths, pictures.pixels[pictures.rows[:1]], repeats, time.perf_counter)
+    noise = noise_ms(latencies)
+    choice = choose(
+        [
+            unmade(name, failed[name]) if name in failed else measure(ctx, name, items, pictures.labels, latencies)
+            for name in (FLOAT, *others)
+        ],
+        max_accuracy_drop=ctx.recipe.compress.max_accuracy_drop,
+        prefer=ctx.recipe.compress.prefer,
+        noise_ms=noise,
+        n_images=len(pictures.labels),
+    )
+    return Compressed(
+        variants=choice.variants,
+        chosen=choice.chosen,
+        reason=choice.reason,
+        noise_ms=noise,
+        cpu=describe_cpu(),
+        writer_max_difference=items[FLOAT].writer_max_difference,
+    )
+
+
+def open_pictures(ctx: StageContext) -> Pictures:
+    """The pixel map of the trained network's size, and which of its rows serve for what."""
+    size_px = ctx.record(Trained).network.size_px
+    rows, labels = read_index(ctx.folder.stage("pack"), "validation")
+    training, _ = read_index(ctx.folder.stage("pack"), "train")
+    drawn = np.random.default_rng(ctx.recipe.seed).permutation(training)[: ctx.recipe.compress.calibration_images]
+    return Pictures(
+        pixels=open_map(ctx.input("check", f"pixels-{size_px}.u8"), ctx.record(Checked).n_images, size_px),
+        calibration=np.sort(drawn),
+        rows=rows,
+        labels=labels,
+    )
+
+
+def make_float(ctx: StageContext, pictures: Pictures) -> Item:
+    """Write fp32.onnx by our own writer. Raises: StageFailed: it does not say what Keras says."""
+    started = ctx.now()
+    trained = ctx.record(Trained)
+    network, path = trained.network, ctx.output(f"{FLOAT}.onnx")
+    keras.utils.clear_session()  # it counts unnamed layers, and their names go into the file: equal runs, equal bytes
+    model = load_network(network, ctx.input("train", trained.weights), ctx.recipe.task)
+    metadata = {"backbone": network.backbone, "size_px": str(network.size_px)}
+    write_onnx(model, path, class_names=network.classes, metadata=metadata)
+    compared = pictures.pixels[pictures.rows[:: -(-len(pictures.rows) // COMPARED)]]
+    wanted = model.predict(compared, batch_size=BATCH, verbose=0)[0]
+    found, _ = predict(open_session(path), compared, BATCH)
+    worst = float(np.abs(found - wanted).max())
+    if not worst <= TOLERANCE:  # NaN is not
+        raise StageFailed(
+            f"{path} differs from the trained network by up to {worst:.2g} in its probabilities on {len(compared)} "
+            f"validation images. Wanted: at most {TOLERANCE}. Leave {network.backbone} out of the recipe's backbones, "
+            "and report this with the package versions."
+        )
+    predicted = classify(ctx, FLOAT, pictures)
+    return Item(predicted=predicted, seconds=ctx.now() - started, writer_max_difference=worst)
+
+
+def make_other(ctx: StageContext, name: str, pictures: Pictures, float_item: Item) -> Item:
+    """Make one variant from fp32.onnx, in a process of its own. Raises: VariantFailed."""
+    if ctx.seconds_left() < PATIENCE * float_item.seconds:
+        raise VariantFailed("the deadline is too near to build it")
+    started = ctx.now()
+    checked, size_px = ctx.record(Checked), ctx.record(Trained).network.size_px
+    arguments = {
+        "name": name,
+        "source": str(ctx.output(f"{FLOAT}.onnx")),
+        "target": str(ctx.output(f"{name}.onnx")),
+        "pixels": str(ctx.input("check", f"pixels-{size_px}.u8")),
+        "n_images": checked.n_images,
+        "size_px": size_px,
+        "rows": pictures.calibration.tolist(),
+    }
+    ended = ctx.run_child("plain", "automl.stages.variant:build_variant", arguments, log=f"{name}.log")
+    if not ended.ok:
+        raise VariantFailed(f"it could not be built: {ended.error}")
+    return Item(predicted=classify(ctx, name, pictures), seconds=ctx.now() - started)
+
+
+def classify(ctx: StageContext, name: str, pictures: Pictures) -> tuple[int, ...]:
+    """The class that the variant's file gives each validation image. Raises: VariantFailed: values are not finite."""
+    session = open_session(ctx.output(f"{name}.onnx"))
+    predicted: list[int] = []
+    for start in range(0, len(pictures.rows), BATCH):
+        probabilities, _ = predict(session, pictures.pixels[pictures.rows[start : start + BATCH]], BATCH)
+        if not np.isfinite(probabilities).all():
+            raise VariantFailed("its probabilities are not finite")
+        predicted += probabilities.argmax(axis=1).tolist()
+    return tuple(predicted)
+
+
+def commit(ctx: StageContext, name: str, item: Item) -> Item:
+    """Write NAME.json beside its finished file."""
+    write_json(ctx.output(f"{name}.json"), asdict(item))
+    return item
+
+
+def find_item(ctx: StageContext, name: str) -> Item | None:
+    """What an earlier, interrupted try of this stage has finished."""
+    try:
+        return TypeAdapter(Item).validate_json(ctx.output(f"{name}.json").read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def measure(
+    ctx: StageContext, name: str, items: dict[str, Item], labels: IntArray, latencies: dict[str, Latency]
+) -> Variant:
+    """All measured facts of one variant; whether it is within the budget is decided by choose."""
+    path = ctx.output(f"{name}.onnx")
+    own, float_one = (np.array(items[each].predicted) for each in (name, FLOAT))
+    return Variant(
+        name=name,
+        file=path.name,
+        accuracy=float((own == labels).mean()),
+        accuracy_drop=paired_difference(float_one == labels, own == labels, resamples=RESAMPLES, seed=ctx.recipe.seed),
+        flips=int((own != float_one).sum()),
+        size_bytes=path.stat().st_size,
+        gzip_bytes=gzip_bytes(path),
+        latency_ms=latencies[name].median_ms,
+        latency_spread_ms=latencies[name].spread_ms,
+        within_budget=False,
+        note="",
+    )
+
+
+def unmade(name: str, why: str) -> Variant:
+    """A variant that could not be had: no file, no figures."""
+    return Variant(
+        name=name,
+        file="",
+        accuracy=0.0,
+        accuracy_drop=Interval(value=0.0, low=0.0, high=0.0),
+        flips=0,
+        size_bytes=0,
+        gzip_bytes=0,
+        latency_ms=0.0,
+        latency_spread_ms=0.0,
+        within_budget=False,
+        note=why,
+    )

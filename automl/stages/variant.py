@@ -1,0 +1,23 @@
+"""The making of one variant, in a child process: a compressor that crashes or runs out of memory fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.compressors.table import compress_with, compressor_named
+from automl.data.pack import open_map
+
+
+def build_variant(arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Run one compressor.
+
+    Args: arguments: "name" of the table's row; "source" and "target", files; "pixels", a map of "n_images" images of
+        "size_px"; "rows" of it to calibrate with.
+    Raises: what the compressor raises.
+    """
+    pixels = open_map(Path(arguments["pixels"]), arguments["n_images"], arguments["size_px"])
+    row = compressor_named(arguments["name"])
+    compress_with(row, Path(arguments["source"]), Path(arguments["target"]), pixels[arguments["rows"]])
+    return {}
