@@ -1,0 +1,59 @@
+"""SHA256SUMS of a folder, as `sha256sum --check` reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+from automl.runs.atomic import write_text
+
+NAME: Final = "SHA256SUMS"
+_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+
+
+def write_checksums(folder: Path) -> dict[str, str]:
+    """Write SHA256SUMS over all files of a folder but itself, sorted by path.
+
+    Returns: path relative to the folder -> sha256.
+    Raises: ValueError: a name that such a file cannot hold as it is (a line break, a backslash).
+    """
+    found = checksums_of(folder)
+    if odd := [path for path in found if set(path) & {"\n", "\r", "\\"}]:
+        raise ValueError(f"{odd[0]!r} cannot be listed in {NAME}")
+    write_text(folder / NAME, "".join(f"{digest}  {path}\n" for path, digest in found.items()))
+    return found
+
+
+def verify_checksums(folder: Path) -> list[str]:
+    """What is wrong with a folder by its SHA256SUMS, in words; nothing, if it is whole.
+
+    Named are files that are missing, changed, or not listed, and lines that are no checksum.
+    """
+    try:
+        lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{NAME} cannot be read: {error}"]
+    faults = [
+        f"{NAME} line {number} is no checksum" for number, line in enumerate(lines, 1) if not _LINE.fullmatch(line)
+    ]
+    wanted = {match[2]: match[1] for line in lines if (match := _LINE.fullmatch(line))}
+    found = checksums_of(folder)
+    faults += [f"{path} is missing" for path in sorted(wanted.keys() - found.keys())]
+    faults += [f"{path} has changed" for path in sorted(wanted.keys() & found.keys()) if wanted[path] != found[path]]
+    faults += [f"{path} is not listed" for path in sorted(found.keys() - wanted.keys())]
+    return faults
+
+
+def checksums_of(folder: Path) -> dict[str, str]:
+    """sha256 of each file below a folder but SHA256SUMS itself, by relative path, sorted."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    files.pop(NAME, None)
+    return {name: sha256_of(files[name]) for name in sorted(files)}
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

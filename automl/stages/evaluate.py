@@ -1,0 +1,111 @@
+"""evaluate: the test set is read, once, for the float and the chosen model together, after all choices are made."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from automl.code import load_entry
+from automl.data.images import read_images
+from automl.data.pack import open_map, read_index
+from automl.graph.session import open_session, predict
+from automl.records import Checked, Compressed, Evaluated, Mistake, Trained
+from automl.runs.atomic import write_text
+from automl.runtime.context import StageContext
+from automl.task_table import task_named
+from automl.types import Scores
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+PixelArray = npt.NDArray[np.uint8]
+
+REFERENCE: Final = "fp32"
+BATCH: Final = 32
+MISTAKES: Final = 24
+
+
+def run(ctx: StageContext) -> Evaluated:
+    """Score the float and the chosen variant on the test part, and the chosen one on validation.
+
+    Reads: check/images.csv, check/pixels-SIZE.u8, pack/{validation,test}-{rows,labels}.npy, compress/NAME.onnx.
+    Writes: evaluate/predictions.csv, the chosen variant's answers for each test image.
+    """
+    checked, compressed, trained = ctx.record(Checked), ctx.record(Compressed), ctx.record(Trained)
+    files = {variant.name: ctx.input("compress", variant.file) for variant in compressed.variants if variant.file}
+    classes, size_px = trained.network.classes, trained.network.size_px
+    pixels = open_map(ctx.input("check", f"pixels-{size_px}.u8"), checked.n_images, size_px)
+    models = {name: files[name] for name in dict.fromkeys((REFERENCE, compressed.chosen))}
+    rows, labels = read_index(ctx.folder.stage("pack"), "validation")
+    validation = answers({compressed.chosen: models[compressed.chosen]}, pixels, rows)[compressed.chosen]
+    validation_scores = scores(ctx, validation, labels, classes)
+    read_at = datetime.fromtimestamp(ctx.now(), UTC).isoformat("T", "seconds")
+    rows, labels = read_index(ctx.folder.stage("pack"), "test")
+    test = answers(models, pixels, rows)
+    path_of = {image.row: image.path for image in read_images(ctx.input("check", "images.csv"))}
+    paths = [path_of[int(row)] for row in rows]
+    write_predictions(ctx.output("predictions.csv"), paths, labels, test[compressed.chosen], classes)
+    return Evaluated(
+        scores={name: scores(ctx, probabilities, labels, classes) for name, probabilities in test.items()},
+        chosen=compressed.chosen,
+        validation=validation_scores,
+        mistakes=surest_mistakes(paths, rows, labels, test[compressed.chosen], classes),
+        read_at=read_at,
+    )
+
+
+def scores(ctx: StageContext, probabilities: FloatArray, labels: IntArray, classes: Sequence[str]) -> Scores:
+    """As the task's row scores them."""
+    score = load_entry(task_named(ctx.recipe.task).evaluate)
+    found = score(probabilities, labels, classes, bootstrap=ctx.recipe.evaluate.bootstrap, seed=ctx.recipe.seed)
+    assert isinstance(found, Scores)
+    return found
+
+
+def answers(models: dict[str, Path], pixels: PixelArray, rows: IntArray) -> dict[str, FloatArray]:
+    """Each model's probabilities float32 (n, classes) for these rows of the map; every row is read once."""
+    sessions = {name: open_session(path) for name, path in models.items()}
+    found: dict[str, list[FloatArray]] = {name: [] for name in models}
+    for start in range(0, len(rows), BATCH):
+        batch = pixels[rows[start : start + BATCH]]
+        for name, session in sessions.items():
+            found[name].append(predict(session, batch)[0])
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def write_predictions(
+    path: Path, paths: Sequence[str], labels: IntArray, probabilities: FloatArray, classes: Sequence[str]
+) -> None:
+    """Write CSV: path, truth, predicted, probability, then one column a class."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "truth", "predicted", "probability", *(f"p({name})" for name in classes)])
+    for image, label, row in zip(paths, labels, probabilities, strict=True):
+        best = int(row.argmax())
+        writer.writerow([image, classes[label], classes[best], f"{row[best]:.6f}", *(f"{value:.6f}" for value in row)])
+    write_text(path, text.getvalue())
+
+
+def surest_mistakes(
+    paths: Sequence[str], rows: IntArray, labels: IntArray, probabilities: FloatArray, classes: Sequence[str]
+) -> tuple[Mistake, ...]:
+    """The images that were got wrong, the highest probability of the wrong class first, at most 24."""
+    predicted, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    order = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    return tuple(
+        Mistake(
+            path=paths[index],
+            row=int(rows[index]),
+            truth=classes[labels[index]],
+            predicted=classes[predicted[index]],
+            probability=float(sure[index]),
+        )
+        for index in order
+    )

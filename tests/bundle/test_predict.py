@@ -1,0 +1,287 @@
+"""predict.py as a user meets it: from the bundle alone, with good, odd and broken files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from automl.bundle.predict import SUFFIXES, BundleFault, Predictor, agreeing, find_images, printable
+from automl.bundle.use import predict_images
+from automl.data.layouts import SUFFIXES as SUFFIXES_OF_DATASETS
+from automl.errors import DataError, UsageError
+from tests.bundle.tiny_bundles import COLOURS, colour_bundle
+
+
+def use(bundle: Path, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the bundle's predict.py, isolated (-I), from another folder."""
+    command = [sys.executable, "-I", str(bundle / "predict.py"), *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_it_runs_from_the_bundle_alone_and_needs_neither_automl_nor_keras(bundle, pictures, tmp_path):
+    forbid = (
+        "import sys, runpy\n"
+        "class Forbid:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in {'automl', 'keras', 'tensorflow', 'onnx', 'scipy', 'pydantic'}:\n"
+        "            raise AssertionError(name)\n"
+        "sys.meta_path.insert(0, Forbid())\n"
+        f"sys.argv = ['predict.py', {str(pictures)!r}, '--json']\n"
+        f"runpy.run_path({str(bundle / 'predict.py')!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", forbid], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 30
+    assert all(row["label"] == Path(row["path"]).parent.name for row in rows)
+
+
+def test_running_it_leaves_nothing_in_the_bundle(bundle, pictures, tmp_path):
+    before = sorted(bundle.rglob("*"))
+    assert use(bundle, pictures, cwd=tmp_path).returncode == 0
+    assert sorted(bundle.rglob("*")) == before
+
+
+def test_json_csv_and_table_say_the_same_in_the_same_order(bundle, pictures, tmp_path):
+    inputs = (pictures / "green", pictures / "blue" / "0.png")
+    as_json = json.loads(use(bundle, *inputs, "--json", cwd=tmp_path).stdout)
+    as_csv = list(csv.DictReader(io.StringIO(use(bundle, *inputs, "--csv", cwd=tmp_path).stdout)))
+    as_table = use(bundle, *inputs, cwd=tmp_path).stdout.splitlines()
+    wanted = [*sorted(map(str, (pictures / "green").iterdir())), str(pictures / "blue" / "0.png")]
+    assert [row["path"] for row in as_json] == [row["path"] for row in as_csv] == wanted
+    for row, cells, line in zip(as_json, as_csv, as_table, strict=True):
+        assert cells["label"] == row["label"] == line.split()[-2]
+        assert float(cells["probability"]) == row["probability"] == max(row["probabilities"].values())
+        assert [float(cells[f"p({name})"]) for name in COLOURS] == list(row["probabilities"].values())
+        assert line.split()[-1] == f"{row['probability']:.4f}"
+
+
+def test_top_lists_the_likeliest_first(bundle, pictures, tmp_path):
+    line = use(bundle, pictures / "red" / "1.jpg", "--top", 3, cwd=tmp_path).stdout.split()
+    assert line[1] == "red"
+    assert set(line[1::2]) == set(COLOURS)
+    assert sorted(line[2::2], reverse=True) == line[2::2]
+
+
+def test_an_unreadable_image_is_one_clear_line_and_the_others_are_still_done(bundle, pictures, tmp_path):
+    (pictures / "cut.png").write_bytes((pictures / "red" / "0.png").read_bytes()[:200])
+    (pictures / "text.png").write_text("no picture")
+    done = use(bundle, pictures, tmp_path / "missing.png", cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 30
+    lines = done.stderr.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        str(path) for path in (pictures / "cut.png", pictures / "text.png", tmp_path / "missing.png")
+    ]
+    assert "truncated" in lines[0]
+    assert "not an image" in lines[1]
+    assert "No such file" in lines[2]
+
+
+def test_a_folder_without_images_says_so(bundle, tmp_path):
+    done = use(bundle, tmp_path, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a folder without any image" in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("a.png", "--selftest"), ("a.png", "--top", "0"), ("a.png", "--json", "--csv")])
+def test_wrong_words_end_with_2_and_the_usage(bundle, tmp_path, words):
+    done = use(bundle, *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_folders_are_read_in_order_without_hidden_files_and_links_to_folders(tmp_path):
+    for name in ("b/2.PNG", "a/x.jpeg", "a/.hidden.png", ".git/3.png", "notes.txt", "1.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in find_images([tmp_path])] == [
+        "1.webp",
+        "a/x.jpeg",
+        "b/2.PNG",
+    ]
+    assert find_images([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]  # named itself: tried
+
+
+def test_folders_hold_the_same_kinds_of_files_as_datasets():
+    assert SUFFIXES == SUFFIXES_OF_DATASETS
+
+
+def test_more_files_than_a_batch_keep_their_order(bundle, pictures):
+    paths = find_images([pictures]) * 3
+    predictor = Predictor(bundle)
+    probabilities = predictor.probabilities(paths)
+    assert probabilities.shape == (90, 3)
+    assert np.allclose(probabilities[30:60], probabilities[:30])
+    assert [COLOURS[row] for row in probabilities.argmax(axis=1)] == [path.parent.name for path in paths]
+
+
+def test_a_name_cannot_steer_the_terminal(bundle, pictures, tmp_path):
+    odd = tmp_path / "\x1b[31mred\udcff.png"
+    shutil.copyfile(pictures / "red" / "0.png", os.fsencode(odd))
+    done = use(bundle, odd, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert r"\x1b[31mred\udcff.png" in done.stdout
+    assert printable("naïve 猫") == "naïve 猫"
+
+
+# The self-test
+
+
+def test_the_selftest_passes_on_a_fresh_bundle(bundle, tmp_path):
+    done = use(bundle, "--selftest", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("7 pictures, largest difference")
+    assert done.stdout.rstrip().endswith("passed")
+
+
+def test_the_selftest_notices_another_resize(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    code = (copy / "resize.py").read_text()
+    assert "Image.Resampling.BICUBIC" in code
+    (copy / "resize.py").write_text(code.replace("Image.Resampling.BICUBIC", "Image.Resampling.NEAREST"))
+    done = use(copy, "--selftest", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the pixels of small.png differ by" in done.stdout
+    assert "the probabilities of small.png differ by" in done.stdout
+
+
+def test_the_selftest_notices_another_model(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    model = onnx.load_model(copy / "model.onnx")
+    kernel = next(tensor for tensor in model.graph.initializer if tensor.name == "kernel")
+    kernel.raw_data = (1.02 * np.frombuffer(kernel.raw_data, dtype=np.float32)).tobytes()
+    onnx.save_model(model, copy / "model.onnx")
+    done = use(copy, "--selftest", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "pixels" not in done.stdout
+    assert "the probabilities of exact.png differ by" in done.stdout
+
+
+def test_the_selftest_notices_wrong_pixels_where_an_int8_models_tolerance_would_hide_them(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    golden = json.loads((copy / "golden" / "expected.json").read_text())
+    (copy / "golden" / "expected.json").write_text(json.dumps({**golden, "tolerance": 1.0}))
+    code = (copy / "resize.py").read_text()
+    (copy / "resize.py").write_text(code.replace("if turn in _TURN else small", "if turn in () else small"))
+    done = use(copy, "--selftest", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the pixels of turned.jpg differ by" in done.stdout
+    assert "probabilities of turned" not in done.stdout
+
+
+def test_golden_files_that_make_no_sense_are_a_fault_of_the_bundle(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "golden" / "expected.json").write_text('{"tolerance": 1, "pictures": []}')
+    done = use(copy, "--selftest", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Wanted: the files that the bundle came with" in done.stderr
+
+
+def test_classes_agree_where_they_are_equal_or_a_tie():
+    expected = np.array([[0.6, 0.4], [0.5004, 0.4996], [0.6, 0.4]], dtype=np.float32)
+    found = np.array([[0.7, 0.3], [0.4999, 0.5001], [0.4, 0.6]], dtype=np.float32)
+    assert agreeing(expected, found, 1e-3).tolist() == [True, True, False]
+
+
+# Bundles that are none
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("bundle.json", None, "cannot be read"),
+        ("bundle.json", "[]", "cannot be understood"),
+        ("bundle.json", '{"schema": 99}', "has schema 99"),
+        ("bundle.json", '{"schema": 1, "classes": ["a"]}', "cannot be understood"),
+        ("model.onnx", None, "cannot be read"),
+        ("model.onnx", "no model", "cannot be loaded"),
+    ],
+)
+def test_a_bundle_with_a_bad_file_is_refused_by_name(bundle, tmp_path, name, content, words):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    if content is None:
+        (copy / name).unlink()
+    else:
+        (copy / name).write_text(content)
+    with pytest.raises(BundleFault, match=words) as caught:
+        Predictor(copy)
+    assert str(copy / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("inside", ["weights.bin", "../weights.bin", "golden/../weights.bin"])
+def test_a_model_that_reads_another_file_is_refused(bundle, tmp_path, monkeypatch, inside):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    model = onnx.load_model(copy / "model.onnx")
+    onnx.save_model(model, copy / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    model = onnx.load_model(copy / "model.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = inside if entry.key == "location" else entry.value
+    (copy / "model.onnx").write_bytes(model.SerializeToString())
+    shutil.copyfile(copy / "weights.bin", tmp_path / "weights.bin")
+    monkeypatch.chdir(copy)
+    with pytest.raises(BundleFault, match="whole in one file"):
+        Predictor(copy)
+
+
+def test_a_model_beyond_the_size_limit_is_not_read(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("automl.bundle.predict.MODEL_LIMIT_BYTES", 100)
+    with pytest.raises(BundleFault, match="at most 100"):
+        Predictor(bundle)
+
+
+# From the package
+
+
+def test_the_package_predicts_with_its_own_code_and_never_runs_the_bundles(bundle, pictures, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    for name in ("predict.py", "resize.py"):
+        (copy / name).write_text("raise SystemExit('ran the code of a bundle')")
+    found = predict_images(copy, [pictures / "blue"])
+    assert [prediction.ranked[0][0] for prediction in found] == ["blue"] * 10
+
+
+def test_the_package_tells_no_bundle_from_no_image(bundle, tmp_path):
+    with pytest.raises(UsageError, match=r"bundle\.json cannot be read"):
+        predict_images(tmp_path, [tmp_path])
+    with pytest.raises(DataError, match="none of 1 image"):
+        predict_images(bundle, [tmp_path / "missing.png"])
+
+
+def test_pictures_beyond_the_bundles_own_limit_are_refused(pictures, tmp_path):
+    small = colour_bundle(tmp_path / "small", max_megapixels=0.01)
+    Image.new("RGB", (200, 51)).save(pictures / "large.png")
+    prediction = predict_images(small, [pictures / "large.png", pictures / "red" / "0.png"])[0]
+    assert prediction.fault.startswith("too many pixels")
+
+
+@pytest.mark.slow
+def test_it_runs_in_an_environment_of_numpy_pillow_and_onnxruntime_alone(bundle, pictures, tmp_path):
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "numpy", "pillow", "onnxruntime"], check=True, capture_output=True
+    )
+    for words in (["--selftest"], [str(pictures)]):
+        done = subprocess.run(
+            [python, "-I", "-W", "error", bundle / "predict.py", *words],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
