@@ -1,0 +1,52 @@
+"""Pictures for the page: rows of a pixel map as data: addresses, so that the file needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from automl.report.facts import Sample
+
+Pixels = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+
+LOSSLESS_PX: Final = 64  # pictures up to this edge stay PNG: they are shown enlarged, where JPEG's blocks would show
+SHOWN_PX: Final = 160  # larger ones are made smaller; the page shows them at 144 CSS px at most
+JPEG_QUALITY: Final = 85
+SAMPLE_CLASSES: Final = 12
+SAMPLE_IMAGES: Final = 8
+
+
+def data_address(pixels: Pixels) -> str:
+    """A picture, uint8 (s, s, 3) red green blue, as data:image/png or data:image/jpeg."""
+    picture = PillowImage.fromarray(np.ascontiguousarray(pixels))
+    file = io.BytesIO()
+    if max(picture.size) <= LOSSLESS_PX:
+        picture.save(file, format="PNG", optimize=True)
+        kind = "png"
+    else:
+        picture.thumbnail((SHOWN_PX, SHOWN_PX))
+        picture.save(file, format="JPEG", quality=JPEG_QUALITY)
+        kind = "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def samples(pixels: Pixels, rows: Indices, labels: Indices, classes: Sequence[str]) -> tuple[Sample, ...]:
+    """Up to SAMPLE_IMAGES pictures of each of the first SAMPLE_CLASSES classes, evenly spread over its images.
+
+    Args:
+        pixels: uint8 (n, s, s, 3), the map.
+        rows, labels: int64 (m,), of the part to take them from.
+    """
+    found = []
+    for index, label in enumerate(classes[:SAMPLE_CLASSES]):
+        own = rows[labels == index]
+        places = np.linspace(0, len(own) - 1, min(len(own), SAMPLE_IMAGES)).round().astype(np.int64)
+        found.append(Sample(label=label, pictures=tuple(data_address(pixels[row]) for row in own[places])))
+    return tuple(found)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from automl.report.remarks import findings_of, remarks_of
+from automl.types import Finding, Interval
+from tests.report.samples import CASES, no_mistakes, two_classes, unverified_gate, usual
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("digits", "smallnet was trained from random weights"),
+        ("unverified_gate", "The bundle is unverified: the gate had 9 held-out files"),
+        ("unverified_gate", "Never recognised on the test part: “dent”."),
+        ("unverified_gate", "The validation part has only 9 images, so that one image is 11.1 points"),
+        ("unverified_gate", "The test part has only 9 images"),
+        ("no_trial_finished", "No trial of the search finished"),
+        ("usual", "1 image(s) lie in more than one class"),
+    ],
+)
+def test_a_doubt_is_said_where_it_is_due_and_nowhere_else(case, words):
+    assert any(words in text for text in remarks_of(CASES[case](), own=False))
+    clean = replace(no_mistakes(), checked=replace(no_mistakes().checked, findings=()))
+    assert remarks_of(clean, own=False) == ()
+
+
+def test_a_variant_that_breaks_its_budget_on_the_test_part_is_told():
+    facts = two_classes()
+    better = replace(facts.test, accuracy=Interval(value=facts.test.accuracy.value + 0.02, low=0.5, high=1))
+    facts = replace(facts, evaluated=replace(facts.evaluated, scores={**facts.evaluated.scores, "fp32": better}))
+    assert any(
+        "loses 2.0 points against fp32, more than the budget of 1" in text for text in remarks_of(facts, own=False)
+    )
+
+
+def test_many_classes_that_were_never_recognised_are_counted():
+    facts = usual()
+    lost = replace(facts.test, per_class=tuple(replace(row, recall=0.0) for row in facts.test.per_class))
+    facts = replace(facts, evaluated=replace(facts.evaluated, scores={"fp32": lost, "int8_percentile": lost}))
+    assert any(text.endswith("“iris”, “rose” and 2 more.") for text in remarks_of(facts, own=False))
+
+
+def test_what_is_said_twice_is_shown_once():
+    facts = unverified_gate()
+    text = facts.checked.findings[1].text
+    facts = replace(facts, made=replace(facts.made, warnings=(text,)))
+    assert remarks_of(facts, own=True).count(text) == 1
+
+
+def test_file_names_in_findings_are_for_the_runs_own_page():
+    own, given = remarks_of(usual(), own=True), remarks_of(usual(), own=False)
+    assert any("'rose/9.jpg' for one" in text for text in own)
+    assert any("a file for one" in text for text in given)
+    assert not any("9.jpg" in text for text in given)
+
+
+def test_warnings_come_before_notes():
+    facts = usual()
+    late = Finding(kind="late", severity="warning", text="of split")
+    facts = replace(facts, parted=replace(facts.parted, findings=(late,)))
+    assert [finding.kind for finding in findings_of(facts)] == ["conflicting labels", "late", "exact duplicates"]
