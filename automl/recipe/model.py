@@ -103,14 +103,16 @@ class Tune(Section):
 class Train(Section):
     """The training that makes the model."""
 
-    epochs: int = Field(20, ge=1, le=10_000)
+    epochs: int = Field(20, ge=1, le=10_000, description="epochs at most; early stopping may end sooner")
     minutes: float = Field(30, gt=0, le=10_000, description="how long at most; the best epoch so far counts")
-    batch_size: int = Field(32, ge=1, le=4096)
+    batch_size: int = Field(32, ge=1, le=4096, description="images of one training step")
     warmup: float = Field(
         0.1, ge=0, lt=1, description="share of all steps with a rising learning rate; cosine after it"
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    patience: int = Field(6, ge=1, description="epochs without a better validation loss before training ends")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label that is spread over all classes")
+    patience: int = Field(
+        6, ge=1, description="epochs without a better validation loss before training ends"
+    )
     flip: Literal["auto", "on", "off"] = Field(
         "auto", description="mirror left and right; auto: when the probe reads mirrored validation images as well"
     )
@@ -145,7 +147,9 @@ class Export(Section):
 class Recipe(Section):
     """All settings of a run."""
 
-    task: Literal["classification"] = "classification"
+    task: Literal["classification"] = Field(
+        "classification", description="what is predicted; one row a task in automl/task_table.py"
+    )
     seed: int = Field(1, ge=1, le=2**31 - 1, description="same seed, same result")
     backbones: Names = Field(
         ("mobilenetv3small", "mobilenetv2", "efficientnetv2b0"),

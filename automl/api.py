@@ -1,0 +1,93 @@
+"""The tool for Python users: typed, nothing printed. The command line is a thin layer over this file.
+
+Every function raises the errors of automl/errors.py, whose messages say what was found, what was wanted, what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.recipe.load import load_recipe
+from automl.runs.deadline import parse_deadline
+from automl.runs.folder import RunFolder
+from automl.runs.inventory import RunRow, list_runs, remove_runs, show_run
+from automl.runs.pipeline import Request, execute
+from automl.runtime.doctor import Answer, examine
+
+if TYPE_CHECKING:
+    from automl.bundle.predict import Prediction
+
+__all__ = ["Answer", "RunRow", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run", "show_run"]
+
+RUNS = Path("runs")
+EXPORTS = Path("exports")
+
+
+def run(
+    dataset: str | Path,
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    name: str | None = None,
+    runs: str | Path = RUNS,
+    exports: str | Path = EXPORTS,
+    weights: str | Path | None = None,
+    deadline: str | None = None,
+    seed: int | None = None,
+    redo: str | None = None,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """From a folder of images to a verified bundle. The same call again resumes an interrupted run.
+
+    Args:
+        dataset: a folder of images: one folder a class, or train/ (val/) test/ folders of classes.
+        recipe: a shipped recipe's name, or a YAML file.
+        settings: what to change in it: {"tune.trials": 4}, or ["tune.trials=4"].
+        name: of the run and its bundle; default: the dataset's and the recipe's names.
+        runs, exports: folders of all runs, and of all bundles.
+        weights: a folder with pretrained weights, looked into before the Keras cache and the network.
+        deadline: "90s", "3m", "2h" from now, or "07:00".
+        seed: same seed, same result; default: the recipe's.
+        redo: a stage's name: throw it and all after it away, and do them again.
+        hear: is called with each event and with progress, in this thread.
+    Returns: the object that run.json holds: name, state, metrics, variants, chosen, bundle, report and more.
+    Raises: AutomlError; its exit_code is the command's.
+    """
+    pairs = [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else list(settings)
+    loaded = load_recipe(str(recipe), pairs, seed)
+    request = Request(
+        dataset=Path(dataset),
+        recipe=loaded,
+        name=name if name is not None else default_name(Path(dataset), loaded.name),
+        runs=Path(runs),
+        exports=Path(exports),
+        weights=None if weights is None else Path(weights),
+        deadline_at=None if deadline is None else parse_deadline(deadline, datetime.now().astimezone()),
+        redo=redo,
+    )
+    return execute(request, hear or (lambda _: None))
+
+
+def default_name(dataset: Path, recipe: str) -> str:
+    """A run's name when none is given: DATASET-RECIPE, with what a name cannot hold replaced by '-'."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.absolute().name).strip("-._")
+    return f"{slug or 'dataset'}-{recipe}"[:80]
+
+
+def predict(bundle: str | Path, inputs: Sequence[str | Path]) -> list[Prediction]:
+    """What a bundle says of images, or of all images in folders. onnxruntime alone; no Keras.
+
+    Raises: UsageError: no bundle there; DataError: no image there.
+    """
+    from automl.bundle.use import predict_images
+
+    return predict_images(Path(bundle), [Path(path) for path in inputs])
+
+
+def doctor(*, weights: str | Path | None = None, runs: str | Path = RUNS) -> list[Answer]:
+    """Whether `run` can work here: one answer for each question, the failed ones not ok."""
+    return examine(None if weights is None else Path(weights), RunFolder(Path(runs)).root)

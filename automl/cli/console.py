@@ -1,0 +1,123 @@
+"""Progress on stderr: a live line a stage on a terminal, plain lines without control characters elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+Hear = Callable[[Mapping[str, Any]], None]
+QUIET_S: Final = 10.0
+"""Seconds between two plain progress lines of one stage."""
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[Hear]:
+    """What to call with a run's events; the display is put in order at the end, however that comes."""
+    if not sys.stderr.isatty():
+        yield PlainLines()
+        return
+    console = Console(file=sys.stderr, highlight=False)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        console=console,
+        transient=True,
+    ) as progress:
+        yield LiveLines(console, progress)
+
+
+class PlainLines:
+    """One line an event; progress at most every ten seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._stage_began = clock()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            if self._clock() - self._last < QUIET_S:
+                return
+            line = f"  {event['stage']}: {_progress_words(event, self._clock() - self._stage_began)}"
+        else:
+            line = words(event)
+        if kind == "stage started":
+            self._stage_began = self._clock()
+        self._last = self._clock()
+        if line:
+            print(_printable(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the console
+
+
+class LiveLines:
+    """One moving line for the stage at work, a settled line for each that ended."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "stage started":
+            self._drop()
+            self._task = self._progress.add_task(_title(event), total=None, note=event["does"])
+        elif kind == "progress":
+            if self._task is not None:
+                total = event["total"] or None
+                self._progress.update(
+                    self._task, completed=event["done"], total=total, note=_printable(event["text"])[:60]
+                )
+        else:
+            if kind != "warning":
+                self._drop()
+            if line := words(event):
+                style = {"warning": "yellow", "failed": "red", "stage skipped": "dim"}.get(kind, "")
+                self._console.print(Text(_printable(line), style=style))
+
+    def _drop(self) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+
+
+def words(event: Mapping[str, Any]) -> str:
+    """One line for one event; empty for what the summary or the error message says."""
+    match event["event"]:
+        case "run started":
+            return f"{'resuming' if event['resumed'] else 'starting'} {event['name']} in {event['folder']}"
+        case "stage started":
+            return f"{_title(event)}: {event['does']}"
+        case "stage done":
+            return f"{_title(event)} done in {event['seconds']:.1f} s"
+        case "stage skipped":
+            return f"{_title(event)} was finished before"
+        case "warning":
+            return f"warning: {event['text']}"
+    return ""
+
+
+def _title(event: Mapping[str, Any]) -> str:
+    number = f"{event['number']:>2}/{event['of']} " if "number" in event else "      "
+    return f"{number}{event['stage']}"
+
+
+def _progress_words(event: Mapping[str, Any], seconds: float) -> str:
+    done, total = event["done"], event["total"]
+    left = f", about {seconds * (total - done) / done:.0f} s left" if 0 < done < total else ""
+    return f"{done}/{total} {event['text']}{left}".strip()
+
+
+def _printable(text: str) -> str:
+    """Names come from the data: control characters in them must not reach a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

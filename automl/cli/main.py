@@ -1,0 +1,92 @@
+"""The command `automl`: a lazy group. A command's file is imported when that command runs, or shows its help."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Final, NoReturn
+
+import click
+
+from automl.errors import AutomlError, Interrupted, Terminated
+
+# name -> (module of its click command, one line for `automl --help`)
+COMMANDS: Final = {
+    "run": ("automl.cli.run", "From a folder of images to a verified ONNX bundle."),
+    "demo": ("automl.cli.demo", "The whole path on 1,797 handwritten digits, in a few minutes."),
+    "predict": ("automl.cli.predict", "What a bundle says of images."),
+    "recipes": ("automl.cli.recipes", "The shipped recipes."),
+    "runs": ("automl.cli.runs", "List, show or remove runs."),
+    "doctor": ("automl.cli.doctor", "Can `automl run` work on this machine?"),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help line alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="automl")
+def cli() -> None:
+    """Point at a folder of images, get a model that is ready to deploy.
+
+    Start with `automl run FOLDER`: one folder a class, or train/ and test/ folders of classes.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command; every error the tool knows ends as one message and its exit code."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.Abort:
+        _leave("interrupted", Interrupted.exit_code)
+    except click.ClickException as error:
+        error.show()
+        _leave("", 2)
+    except AutomlError as error:
+        _leave(str(error), error.exit_code)
+    except BrokenPipeError:  # the reader of our output went away: nothing to say, nobody to hear it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(text: str, code: int) -> NoReturn:
+    if text:
+        click.echo(f"automl: {text}", err=True)
+    sys.exit(code)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    _only_once()
+    raise Interrupted("interrupted by Ctrl-C")
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    _only_once()
+    raise Terminated("terminated by SIGTERM")
+
+
+def _only_once() -> None:
+    """A second signal must not break into the first one's cleaning up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

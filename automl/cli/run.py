@@ -1,0 +1,69 @@
+"""`automl run`: read options, call the api, show progress on stderr and the summary on stdout."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from automl.errors import AutomlError, Interrupted, Terminated
+
+
+@click.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--recipe", default="quick", show_default=True, metavar="NAME|FILE", help="See `automl recipes list`.")
+@click.option("--set", "settings", multiple=True, metavar="a.b=value", help="Change one key of the recipe; repeatable.")
+@click.option("--name", help="Of the run and its bundle.  [default: DATASET-RECIPE]")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
+)
+@click.option(
+    "--exports",
+    type=click.Path(path_type=Path),
+    default=Path("exports"),
+    show_default=True,
+    help="Folder of all bundles.",
+)
+@click.option("--weights", type=click.Path(path_type=Path), help="Folder with pretrained weights, looked into first.")
+@click.option("--deadline", metavar="90s|3m|2h|07:00", help="When the run must have ended.")
+@click.option("--seed", type=int, help="Same seed, same result.  [default: the recipe's]")
+@click.option("--redo", metavar="STAGE", help="Throw this stage of the run away, and all after it, and do them again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the summary.")
+def run(dataset: Path, as_json: bool, **options: Any) -> None:
+    """Train, compress, verify and export a classifier of the images in DATASET.
+
+    DATASET holds one folder a class, or train/ (val/) test/ folders of classes. The same command again goes on with
+    an interrupted run, and skips what is finished.
+    """
+    run_and_print(dataset, as_json=as_json, **options)
+
+
+def run_and_print(dataset: Path, *, as_json: bool = False, **options: Any) -> dict[str, Any]:
+    """Call automl.api.run with these options; progress to stderr, the result to stdout. Raises: AutomlError."""
+    from automl import api
+    from automl.cli.console import watching
+    from automl.cli.summary import print_summary
+
+    try:
+        with watching() as hear:
+            facts = api.run(dataset, hear=hear, **options)
+    except AutomlError as error:
+        if as_json:
+            failed = {"name": options.get("name"), "state": "failed", "error": str(error), "exit_code": error.exit_code}
+            click.echo(json.dumps(failed, ensure_ascii=False, indent=2))
+        if isinstance(error, Interrupted | Terminated):
+            raise type(error)(f"{error}. What was finished is kept; to go on: {_command()}") from None
+        raise
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+    else:
+        print_summary(facts)
+    return facts
+
+
+def _command() -> str:
+    return shlex.join(["automl", *sys.argv[1:]])

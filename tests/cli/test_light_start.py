@@ -1,0 +1,46 @@
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("keras", "tensorflow", "polars", "sklearn", "matplotlib", "onnxruntime", "onnx", "numpy", "scipy", "pandas")
+SHOW = """
+import json, sys
+import automl.cli.main as main
+sys.argv = ["automl", *sys.argv[1:]]
+try:
+    main.main()
+except SystemExit as end:
+    code = end.code
+print("\\n" + json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def start(*arguments: str) -> tuple[int, list[str], str]:
+    shown = subprocess.run([sys.executable, "-c", SHOW, *arguments], capture_output=True, text=True, check=True)
+    text, _, last = shown.stdout.rstrip().rpartition("\n")
+    code, modules = json.loads(last)
+    return code, modules, text
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["runs", "list", "--help"], ["recipes", "list"]])
+def test_help_loads_no_heavy_module(arguments):
+    code, modules, text = start(*arguments)
+    assert code == 0
+    assert text
+    assert "click" in modules
+    assert not set(HEAVY) & set(modules)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_takes_less_than_a_third_of_a_second_of_cpu_time(arguments):
+    def cpu_seconds():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "automl", *arguments], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    cpu_seconds()  # byte code is compiled once, at the first start after an installation
+    assert min(cpu_seconds() for _ in range(3)) < 0.3

@@ -1,0 +1,57 @@
+"""docs/cli.md from the program itself: `.venv/bin/python -m tests.cli.write_docs` writes it, a test compares it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from automl.cli.main import cli
+from automl.errors import EXIT_CODES
+from automl.recipe.keys import KEYS, wanted
+
+CLI_MD = Path(__file__).parents[2] / "docs" / "cli.md"
+INTRODUCTION = """# The command line
+This page is written by `python -m tests.cli.write_docs` and compared with the program by a test.
+
+## Exit codes
+| code | means |
+| --- | --- |
+"""
+
+
+def text() -> str:
+    """The whole page."""
+    codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
+    return INTRODUCTION + codes + "\n" + "\n".join(_helps(cli, "automl")) + "\n" + _keys()
+
+
+def _helps(command: click.Command, path: str) -> list[str]:
+    with click.Context(command, info_name=path) as context:
+        context.max_content_width = 110
+        context.terminal_width = 110
+        found = [f"## {path}\n```\n{command.get_help(context)}\n```\n"]
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                inner = command.get_command(context, name)
+                assert inner is not None
+                found += _helps(inner, f"{path} {name}")
+    return found
+
+
+def _keys() -> str:
+    rows = "\n".join(
+        f"| `{key}` | {_shown(schema['default'])} | {wanted(schema)} | {schema['description']} |"
+        for key, schema in KEYS.items()
+    )
+    return f"## The recipe's keys\n| key | default | wanted | means |\n| --- | --- | --- | --- |\n{rows}\n"
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, list | tuple):
+        return ", ".join(map(_shown, default)) or "none"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+if __name__ == "__main__":
+    CLI_MD.write_text(text())
