@@ -1,0 +1,155 @@
+"""Networks from our own config: backbone, pooled taps, head; and their weights, alone, on disk.
+
+A network is never read from a file (docs/design.md, decision 13): it is built from a Network record, and a file gives
+it its numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import cast
+
+import h5py
+import keras
+import numpy as np
+from keras import layers
+
+from automl.code import load_entry
+from automl.errors import StageFailed, WrongWeights
+from automl.nets.catalogue import Backbone, backbone_named
+from automl.nets.features import tap_layers
+from automl.runs.atomic import TEMPORARY, sync_file, sync_folder
+from automl.task_table import task_named
+from automl.types import Network, WeightsFound
+
+
+def build_backbone(row: Backbone, size_px: int) -> keras.Model:
+    """Image to last feature map, random weights drawn from Keras' global seed.
+
+    Returns: a functional model; input "image" (batch, size, size, 3) with values 0..255, normalisation inside.
+    Raises: ValueError: the size is below the backbone's least.
+    """
+    if size_px < row.least_px:
+        raise ValueError(f"{row.name} cannot be built at {size_px} px; it needs at least {row.least_px} px")
+    image = keras.Input((size_px, size_px, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image) if row.pixels == "-1..1" else image
+    arguments = {**row.arguments, "weights": None} if row.pretrained else row.arguments
+    return cast("keras.Model", load_entry(row.entry)(input_tensor=x, **arguments))
+
+
+def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
+    """Give a backbone the numbers of a legacy Keras weights file (HDF5, layers in order).
+
+    Raises: WrongWeights: the file is no such file, reaches outside itself, or is not for that backbone.
+    """
+    path = Path(weights.path)
+    try:
+        _refuse_links(path)
+        backbone.load_weights(path)
+        if not all(np.isfinite(values).all() for values in backbone.get_weights()):
+            raise ValueError("it holds values that are not finite")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = {
+            "folder": "Take it out of the folder given with --weights, or put the right file there.",
+            "cache": "Delete it; Keras downloads it again.",
+            "download": "Delete it; Keras downloads it again.",
+        }[weights.source]
+        raise WrongWeights(
+            f"{path} cannot be the weights of {weights.backbone}: {error}. Wanted: an HDF5 file that Keras wrote for "
+            f"{weights.backbone} without its top. {remedy}"
+        ) from error
+
+
+def _refuse_links(path: Path) -> None:
+    """Raise ValueError where an HDF5 file would have other files read; OSError where it is none."""
+    with h5py.File(path) as file:
+        groups = [file]
+        while groups:
+            group = groups.pop()
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError(f"{group.name.rstrip('/')}/{name} is a link, which weights need not have")
+                item = group[name]
+                if isinstance(item, h5py.Group):
+                    groups.append(item)
+                elif item.external or item.is_virtual:
+                    raise ValueError(f"{item.name} takes its values from another file")
+
+
+def check_weights_fit(row: Backbone, weights: WeightsFound) -> None:
+    """Load the file into a network that is thrown away. Raises: WrongWeights. For random weights there is no file."""
+    if weights.source != "random":
+        load_pretrained(build_backbone(row, row.size_px), weights)
+
+
+def build_extractor(backbone: keras.Model) -> keras.Model:
+    """Image to features: each tap averaged over its pixels, joined. Shares the backbone's layers.
+
+    Returns: a functional model; output "features" float32 (batch, d).
+    """
+    taps = tap_layers(backbone)
+    pooled = [layers.GlobalAveragePooling2D(name=f"pool_{n}")(tap.output) for n, tap in enumerate(taps, start=1)]
+    return keras.Model(
+        backbone.inputs[0], layers.Concatenate(name="features")(pooled), name=f"{backbone.name}_features"
+    )
+
+
+def attach_head(extractor: keras.Model, network: Network, task: str = "classification") -> keras.Model:
+    """The whole network on top of an extractor, whose layers (and so weights) it shares."""
+    features = extractor.outputs[0]
+    head = load_entry(task_named(task).head)
+    probabilities = head(features, n_classes=len(network.classes), dropout=network.dropout)
+    return keras.Model(extractor.inputs[0], [probabilities, features], name=network.backbone)
+
+
+def build_network(network: Network, task: str = "classification") -> keras.Model:
+    """The untrained network.
+
+    Returns: a functional model; input "image" (batch, size, size, 3), uint8 or float32, values 0..255; outputs
+        [probabilities float32 (batch, classes), features float32 (batch, d)]. Layers by name: "features",
+        "standardise", "dropout", "logits", "probabilities".
+    Raises: KeyError: no such backbone; ValueError: the size is below its least.
+    """
+    return attach_head(
+        build_extractor(build_backbone(backbone_named(network.backbone), network.size_px)), network, task
+    )
+
+
+def load_network(network: Network, weights_file: Path, task: str = "classification") -> keras.Model:
+    """The network with the weights that save_weights wrote.
+
+    Raises: StageFailed: the file cannot be read, or belongs to another network.
+    """
+    model = build_network(network, task)
+    try:
+        with warnings.catch_warnings():
+            # Where the file lacks a layer, Keras warns and leaves it random.
+            warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
+            model.load_weights(weights_file)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
+        raise StageFailed(
+            f"{weights_file} cannot be loaded: {error}. Wanted: the weights of {network.backbone} at "
+            f"{network.size_px} px with {len(network.classes)} classes, as the stage {weights_file.parent.name!r} "
+            "wrote them. Redo that stage."
+        ) from error
+    return model
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Write the weights durably: a temporary file beside it, sync, rename.
+
+    Raises: ValueError: the name does not end in .weights.h5.
+    """
+    if not path.name.endswith(".weights.h5"):
+        raise ValueError(f"{path} does not end in .weights.h5")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        model.save_weights(temporary)
+        sync_file(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,81 @@
+"""What a backbone says of an image: the pooled outputs of its two deepest resolutions. One pass gives them for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+TAPS: Final = 2  # docs/design.md, decision 6: three or four never gained more than a point, one lost up to 2.4
+
+
+def tap_layers(backbone: keras.Model) -> list[Any]:
+    """The last layer at each of the deepest spatial resolutions, the finer one first.
+
+    A resolution of 1 px is no resolution: squeeze-and-excite tensors live there. Padding is passed over: it makes a
+    size of its own (11 px between 10 and 5) that holds nothing new.
+    Args:
+        backbone: a functional model whose layers lie in the order of the graph, input first.
+    Returns: two Keras layers, each with an output (batch, s, s, channels), s > 1.
+    Raises: ValueError: there are not two such resolutions.
+    """
+    last: dict[int, Any] = {}
+    for layer in backbone.layers:
+        shape: tuple[Any, ...] = layer.output.shape
+        if len(shape) == 4 and shape[1] > 1 and not isinstance(layer, keras.layers.ZeroPadding2D):
+            last[shape[1]] = layer
+    if len(last) < TAPS:
+        raise ValueError(f"{backbone.name} has {len(last)} resolution(s) of more than 1 px, and {TAPS} are needed")
+    return [last[size] for size in sorted(last)[:TAPS]][::-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturePass:
+    """One pass over all images."""
+
+    features: NDArray[np.float32]  # (n, d)
+    images_s: float  # images a second, compilation not counted
+
+
+def extract_features(
+    extractor: keras.Model,
+    pixels: NDArray[np.uint8],
+    *,
+    rows: NDArray[np.int64] | None = None,
+    batch_size: int,
+    mirror: bool = False,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> FeaturePass:
+    """Run the extractor over the images in their order.
+
+    Args:
+        extractor: image to features, see build.build_extractor.
+        pixels: uint8 (n, size, size, 3); a memory map is read batch by batch.
+        rows: which images, at least one, in which order; None: all.
+        mirror: show each image mirrored left and right.
+        progress: told (images done, all) after each batch.
+    """
+    rows = np.arange(len(pixels)) if rows is None else rows
+    n = len(rows)
+
+    def run(start: int) -> NDArray[np.float32]:
+        batch = pixels[rows[start : start + batch_size]]
+        batch = batch[:, :, ::-1] if mirror else batch
+        # Every call has the same shape, or the network would be compiled once more for the last one.
+        padded = np.zeros((batch_size, *batch.shape[1:]), np.uint8)
+        padded[: len(batch)] = batch
+        return np.asarray(extractor.predict_on_batch(padded), dtype=np.float32)[: len(batch)]
+
+    width = run(0).shape[1]  # compiles; not timed
+    features = np.empty((n, width), np.float32)
+    started = clock()
+    for start in range(0, n, batch_size):
+        features[start : start + batch_size] = run(start)
+        progress(min(start + batch_size, n), n)
+    return FeaturePass(features=features, images_s=n / max(clock() - started, 1e-9))

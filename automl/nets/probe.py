@@ -1,0 +1,254 @@
+"""The probe: nearest neighbours and logistic regression on frozen features. It ranks backbones and starts the head.
+
+Pure: arrays in, numbers out, the same for the same seed.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+GRID: Final = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # of C, strongest regularisation first
+MOST_IMAGES: Final = 4000  # C, the out-of-fold predictions and the neighbours are taken on no more
+NOISE_SE: Final = 3.0  # standard errors of a paired difference that count as noise; the best of eight looks too good
+NOISE_ACCURACY: Final = 0.01  # so little is noise always: fine-tuning moves the accuracy by more
+NOISE_LOSS: Final = 0.1  # nats; a probe above the best by more is too unsure to ship as it is
+LEAST_PROBABILITY: Final = 1e-7  # log loss counts no probability as smaller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """What cross-validation says of one C."""
+
+    c: float
+    accuracy: float
+    loss: float  # nats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What the probe says of features: softmax(((features - mean) / scale) @ kernel + bias)."""
+
+    mean: Floats  # (d,)
+    scale: Floats  # (d,), positive
+    kernel: Floats  # (d, classes)
+    bias: Floats  # (classes,)
+
+    def predict(self, features: Floats) -> Floats:
+        """Probabilities, float32 (n, classes), of features (n, d)."""
+        standardised: Floats = (features - self.mean) / self.scale
+        return _softmax(standardised @ self.kernel + self.bias)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeFit:
+    """A fitted probe, and how it fared on images that it was not fitted on."""
+
+    probe: Probe
+    c: float
+    grid: tuple[Fold, ...]
+    out_of_fold: NDArray[np.bool_]  # (m,): whether each image was right when it was held out; m = min(n, 4000)
+    knn_accuracy: float
+
+
+def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, neighbours: int, seed: int) -> ProbeFit:
+    """Choose the regularisation by cross-validation and fit on all images.
+
+    C is the inverse of the L2 penalty beside the *sum* of the losses, as in scikit-learn. It is the strongest
+    regularisation (smallest C) of the grid that loses no more than noise: out-of-fold accuracy within three standard
+    errors of the paired difference to the best one (or within a point), out-of-fold log loss within 0.1 nats of the
+    lowest. A head chosen for its score alone has large weights, whose first steps wreck the backbone when it is
+    fine-tuned (docs/design.md, decision 15).
+
+    Above 4,000 images C, the out-of-fold predictions and the neighbours come from a stratified subset of 4,000, the
+    same for every backbone; the fit at the end uses all. Features are standardised once, over all images given: the
+    held-out ones lend the folds their mean and spread, but no label.
+    Args:
+        features: float32 (n, d), of the training part. labels: int64 (n,), in [0, n_classes).
+        folds: at least 2; fewer are made where there are fewer images.
+        neighbours: k of the nearest neighbours.
+    """
+    mean = features.mean(axis=0, dtype=np.float64)
+    spread = features.std(axis=0, dtype=np.float64)
+    scale = np.where(spread > 1e-6 * max(spread.max(), 1e-12), spread, 1.0)  # a dead feature stays 0
+    x = ((features - mean) / scale).astype(np.float32)
+    chosen = stratified_subset(labels, MOST_IMAGES, seed=seed)
+    some_x, some_labels = x[chosen], labels[chosen]
+    # BLAS threads wait for each other at every product of this shape: on two busy cores one thread took a tenth of
+    # the time of two. The folds run side by side instead.
+    with threadpool_limits(1):
+        held_out = _cross_validate(_rotate(some_x), some_labels, n_classes, folds=folds, seed=seed)
+        picked = choose_c([losses for losses, _ in held_out], [right for _, right in held_out])
+        rotated = _rotate(x)
+        weights = _fit(rotated, labels, n_classes, GRID[picked], None, tolerance=1e-5)
+    return ProbeFit(
+        probe=Probe(
+            mean=mean.astype(np.float32),
+            scale=scale.astype(np.float32),
+            kernel=(rotated.basis @ weights[:-1]).astype(np.float32),
+            bias=weights[-1].astype(np.float32),
+        ),
+        c=GRID[picked],
+        grid=tuple(
+            Fold(c=c, accuracy=float(right.mean()), loss=float(losses.mean()))
+            for c, (losses, right) in zip(GRID, held_out, strict=True)
+        ),
+        out_of_fold=held_out[picked][1],
+        knn_accuracy=knn_accuracy(some_x, some_labels, neighbours=neighbours),
+    )
+
+
+def choose_c(losses: list[NDArray[np.float64]], right: list[NDArray[np.bool_]]) -> int:
+    """The place in the grid of the strongest regularisation that loses no more than noise; see fit_probe.
+
+    Args:
+        losses: for each C, strongest regularisation first, the out-of-fold log loss of each image (n,).
+        right: for each C, whether each image was right (n,).
+    """
+    best = right[int(np.argmax([one.mean() for one in right]))].astype(np.float64)
+    lowest = min(one.mean() for one in losses)
+    for place, (loss, hits) in enumerate(zip(losses, right, strict=True)):
+        difference = best - hits
+        noise = max(NOISE_ACCURACY, NOISE_SE * difference.std() / np.sqrt(len(difference)))
+        if difference.mean() <= noise and loss.mean() <= lowest + NOISE_LOSS:
+            return place
+    # The most accurate and the surest are two, and none is near both.
+    return int(np.argmin([one.mean() for one in losses]))
+
+
+def stratified_subset(labels: Ints, most: int, *, seed: int) -> Ints:
+    """Rows of at most `most` images, in order, each class by its share; all rows where they suffice."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    position = np.empty(len(labels))  # of each image within its class, 0..1
+    for label in np.unique(labels):
+        own = shuffled[labels[shuffled] == label]
+        position[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.sort(np.argsort(position, kind="stable")[:most])
+
+
+def assign_folds(labels: Ints, folds: int, *, seed: int) -> Ints:
+    """A fold for each image, int64 (n,), every class spread over the folds as evenly as its number allows."""
+    shuffled = np.random.default_rng(seed).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    fold = np.empty(len(labels), np.int64)
+    fold[by_class] = np.arange(len(labels)) % min(folds, len(labels))
+    return fold
+
+
+def knn_accuracy(x: Floats, labels: Ints, *, neighbours: int) -> float:
+    """Leave-one-out accuracy of the k nearest by cosine; they vote with their similarity, which decides ties.
+
+    Args:
+        x: float32 (n, d), standardised; n >= 2.
+    """
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    k = min(neighbours, len(x) - 1)
+    right = 0
+    for start in range(0, len(x), 512):
+        similarity = unit[start : start + 512] @ unit.T
+        rows = np.arange(len(similarity))
+        similarity[rows, start + rows] = -np.inf
+        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        votes = np.zeros((len(rows), int(labels.max()) + 1))
+        np.add.at(votes, (rows[:, None], labels[nearest]), 1.0 + 1e-3 * similarity[rows[:, None], nearest])
+        right += int(np.count_nonzero(votes.argmax(axis=1) == labels[start : start + 512]))
+    return right / len(x)
+
+
+def log_losses(probabilities: Floats, labels: Ints) -> NDArray[np.float64]:
+    """Log loss of each image, nats (n,)."""
+    truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return -np.log(np.clip(truth, LEAST_PROBABILITY, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rotated:
+    """Standardised features in their principal axes: the same inner products, fewer columns, a known curvature."""
+
+    z: Floats  # (n, r)
+    basis: Floats  # (d, r), orthonormal columns; x = z @ basis.T
+    power: NDArray[np.float64]  # (r,): mean square of each column of z
+
+
+def _rotate(x: Floats) -> _Rotated:
+    """Rotate into the principal axes, r = min(n, d). An L2-regularised fit is the same there, and much quicker."""
+    n, d = x.shape
+    values, vectors = eigh(x.T @ x if d <= n else x @ x.T)
+    kept = values > 1e-6 * values[-1]
+    basis = vectors[:, kept] if d <= n else x.T @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return _Rotated(np.ascontiguousarray(x @ basis), basis, values[kept].astype(np.float64) / n)
+
+
+def _cross_validate(
+    data: _Rotated, labels: Ints, n_classes: int, *, folds: int, seed: int
+) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    """For each C of the grid, the out-of-fold log loss of each image (n,) and whether it was right (n,)."""
+    fold = assign_folds(labels, folds, seed=seed)
+    probabilities = np.empty((len(GRID), len(labels), n_classes), np.float32)
+
+    def hold_out(number: int) -> None:
+        held = fold == number
+        part = _Rotated(data.z[~held], data.basis, data.power)
+        weights = None
+        for place, c in enumerate(GRID):
+            # From one C to the next the solution moves little.
+            weights = _fit(part, labels[~held], n_classes, c, weights, tolerance=3e-4)
+            logits = data.z[held] @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32)
+            probabilities[place, held] = _softmax(logits)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(hold_out, range(int(fold.max()) + 1)))
+    return [(log_losses(one, labels), one.argmax(axis=1) == labels) for one in probabilities]
+
+
+def _fit(
+    data: _Rotated, labels: Ints, n_classes: int, c: float, start: NDArray[np.float64] | None, *, tolerance: float
+) -> NDArray[np.float64]:
+    """Multinomial logistic regression with an L2 penalty on all but the bias, by L-BFGS.
+
+    A class without images is allowed; its bias falls until the others' gradient vanishes.
+    Args:
+        start: weights to start from, or None for zeros.
+        tolerance: the largest slope (of the mean loss, in units of the curvature) at which it stops.
+    Returns: float64 (r + 1, n_classes), the bias last.
+    """
+    n = len(labels)
+    penalty = 1.0 / (c * n)
+    # Steps are taken in units of the curvature: the penalty's, and the loss's p(1 - p) along each axis, with the p of
+    # a start at which all classes are equally likely.
+    curvature = (1 - 1 / n_classes) / n_classes * np.append(data.power, 1.0)
+    unit = 1.0 / np.sqrt(curvature + penalty)[:, None]
+    truth = np.zeros((n, n_classes), np.float32)
+    truth[np.arange(n), labels] = 1.0
+
+    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights = flat.reshape(-1, n_classes) * unit
+        probabilities = _softmax(data.z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
+        loss = log_losses(probabilities, labels).mean() + 0.5 * penalty * np.square(weights[:-1]).sum()
+        wrong = probabilities - truth
+        slope = np.vstack([data.z.T @ wrong, wrong.sum(axis=0)]).astype(np.float64) / n
+        slope[:-1] += penalty * weights[:-1]
+        return float(loss), (slope * unit).ravel()
+
+    first = np.zeros((len(unit), n_classes)) if start is None else start / unit
+    options = {"maxiter": 300, "gtol": tolerance, "ftol": tolerance**2}
+    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x.reshape(-1, n_classes) * unit, dtype=np.float64)
+
+
+def _softmax(logits: NDArray[np.floating]) -> Floats:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -1,0 +1,233 @@
+"""Where a backbone's pretrained weights come from, and whether a file fits.
+
+Order: the folder given with --weights, Keras' cache, a download through Keras, random. Finding needs no Keras, except
+to download. A file is only ever read as numbers for a network that we built (docs/design.md, decision 13).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import yaml
+
+from automl.code import load_entry
+from automl.errors import WrongWeights
+from automl.nets.catalogue import SMALLNET, Backbone
+from automl.types import WeightsFound
+
+LISTING: Final = "weights.yaml"
+KERAS_HOST: Final = "https://storage.googleapis.com/tensorflow/keras-applications/"
+PROBE_S: Final = 3.0  # how long the one look at the network may take
+STALL_S: Final = 30.0  # a download that stands still for so long has failed
+KERAS_DEFAULTS: Final = {"include_top": True}  # what an entry means that does not say; other arguments: as in our rows
+
+Warn = Callable[[str], object]
+
+
+class WeightsSettings(Protocol):
+    """The recipe's section `weights`."""
+
+    @property
+    def pretrained(self) -> bool: ...
+
+    @property
+    def download(self) -> bool: ...
+
+
+def keras_cache() -> Path:
+    """Where Keras keeps downloaded weights."""
+    return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+
+
+def find_weights(
+    row: Backbone, folder: Path | None, settings: WeightsSettings, *, warn: Warn, cache: Path | None = None
+) -> WeightsFound:
+    """Look for a backbone's weights in the order above.
+
+    Args:
+        folder: --weights.
+        settings: whether pretrained weights are wanted at all, and whether they may be downloaded.
+        warn: told in one sentence why a download failed.
+        cache: Keras' own folder, unless given.
+    Returns: what was found; source "random" where there is nothing, or nothing is wanted.
+    Raises: WrongWeights: the folder, its weights.yaml, or the file that it names for this backbone is wrong.
+    """
+    if not (row.pretrained and settings.pretrained):
+        return _random(row)
+    if folder is not None and (listed := in_folder(row, folder)):
+        return listed
+    cache = cache or keras_cache()
+    if stored := _by_name(row, cache):
+        return _found(row, "cache", stored)
+    if settings.download and _download(row, warn) and (stored := _by_name(row, cache)):
+        return _found(row, "download", stored)
+    return _random(row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighted:
+    """A backbone with the weights it will start from."""
+
+    row: Backbone
+    weights: WeightsFound
+
+
+def with_weights(
+    rows: Sequence[Backbone], folder: Path | None, settings: WeightsSettings, *, warn: Warn, cache: Path | None = None
+) -> tuple[Weighted, ...]:
+    """Find the weights of all candidates, and leave out those that would have to start from random ones.
+
+    Where no pretrained weights can be had at all, the small net with random weights stands in. A backbone that has no
+    pretrained weights anywhere (smallnet) stays; so do all where the recipe wants none. Random weights are warned of.
+    """
+    found = tuple(
+        Weighted(row=row, weights=find_weights(row, folder, settings, warn=warn, cache=cache)) for row in rows
+    )
+    missing = [one for one in found if one.weights.source == "random" and one.row.pretrained and settings.pretrained]
+    kept = tuple(one for one in found if one not in missing)
+    if missing:
+        names = ", ".join(one.row.name for one in missing)
+        fate = "left out" if kept else f"replaced by {SMALLNET.name}"
+        warn(
+            f"no pretrained weights for {names} in {_places(folder, cache, settings)}: {fate}. "
+            "Give a folder that holds them with --weights."
+        )
+    kept = kept or (Weighted(row=SMALLNET, weights=_random(SMALLNET)),)
+    for one in kept:
+        if one.weights.source == "random":
+            warn(f"{one.row.name} starts from random weights: it learns from this dataset alone")
+    return kept
+
+
+def _places(folder: Path | None, cache: Path | None, settings: WeightsSettings) -> str:
+    places = [] if folder is None else [f"the folder {folder}"]
+    places.append(f"Keras' cache {cache or keras_cache()}")
+    if not settings.download:
+        return " or ".join(places) + ", and the recipe forbids downloads (weights.download)"
+    return " or ".join(places) + f", nor by download ({host_trouble() or 'it failed'})"
+
+
+def in_folder(row: Backbone, folder: Path) -> WeightsFound | None:
+    """The backbone's weights in a user's folder: by weights.yaml there, else by Keras' file names.
+
+    weights.yaml is a list of mappings: file, backbone (Keras class), kwargs, sha256. Of several that fit, the first.
+    Raises: WrongWeights: no such folder; the listing cannot be read; the listed file is absent or has other bytes.
+    """
+    if not folder.is_dir():
+        raise WrongWeights(f"{folder} is not a folder. Wanted: the folder with weights files. Correct --weights.")
+    for entry in _read_listing(folder / LISTING):
+        if _fits(entry, row):
+            return _check_listed(row, folder, entry)
+    stored = _by_name(row, folder)
+    return _found(row, "folder", stored) if stored else None
+
+
+def _read_listing(path: Path) -> list[Mapping[str, Any]]:
+    """The entries of a weights.yaml; none where there is no such file."""
+    if not path.exists():
+        return []
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise WrongWeights(f"{path} cannot be read: {error}. Correct or remove it.") from error
+    wanted = "a list of mappings, each with a file, a backbone and kwargs"
+    if not isinstance(entries, list):
+        raise WrongWeights(f"{path} holds a {type(entries).__name__}. Wanted: {wanted}. Correct or remove it.")
+    for number, entry in enumerate(entries, start=1):
+        if not (
+            isinstance(entry, dict)
+            and isinstance(entry.get("file"), str)
+            and isinstance(entry.get("backbone"), str)
+            and isinstance(entry.get("kwargs", {}), dict)
+        ):
+            raise WrongWeights(f"{path}, entry {number}: {entry!r}. Wanted: {wanted}. Correct or remove it.")
+    return entries
+
+
+def _fits(entry: Mapping[str, Any], row: Backbone) -> bool:
+    """Whether an entry's file holds this backbone: same class, and the same arguments where both name them."""
+    kwargs: Mapping[str, Any] = entry.get("kwargs", {})
+    return entry["backbone"] == row.keras_class and all(
+        kwargs.get(key, KERAS_DEFAULTS.get(key, value)) == value for key, value in row.arguments.items()
+    )
+
+
+def _check_listed(row: Backbone, folder: Path, entry: Mapping[str, Any]) -> WeightsFound:
+    """The entry's file, if it lies in the folder itself and has the bytes that the listing says."""
+    name: str = entry["file"]
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise WrongWeights(
+            f"{folder / LISTING} names {name!r} for {row.keras_class}, and {folder} holds no such file. "
+            "Put the file there, or correct the listing."
+        )
+    found = _found(row, "folder", path)
+    if "sha256" in entry and str(entry["sha256"]) != found.sha256:
+        raise WrongWeights(
+            f"{path}, the weights of {row.name}, has the sha256 {found.sha256}; {LISTING} beside it says "
+            f"{entry['sha256']}. The file is damaged or another one: fetch it again."
+        )
+    return found
+
+
+def _by_name(row: Backbone, folder: Path) -> Path | None:
+    """The first of the names under which Keras stores these weights that the folder holds."""
+    return next((folder / name for name in row.weights_files if (folder / name).is_file()), None)
+
+
+def _found(row: Backbone, source: Any, path: Path) -> WeightsFound:
+    with path.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return WeightsFound(backbone=row.name, source=source, path=str(path.resolve()), sha256=checksum)
+
+
+def _random(row: Backbone) -> WeightsFound:
+    return WeightsFound(backbone=row.name, source="random", path="", sha256="")
+
+
+@cache
+def host_trouble() -> str:
+    """Look once, for the life of the process, whether Keras' host can be reached. Returns: "" or what went wrong."""
+    answer: list[str] = []
+
+    def look() -> None:
+        try:
+            request = urllib.request.Request(KERAS_HOST, method="HEAD")
+            with urllib.request.urlopen(request, timeout=PROBE_S):  # noqa: S310  # a constant https address
+                answer.append("")
+        except urllib.error.HTTPError:
+            answer.append("")  # it answers; that a folder cannot be listed does not matter
+        except OSError as error:
+            answer.append(str(error))
+
+    # In a thread: looking up a name keeps to no timeout.
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(PROBE_S)
+    return answer[0] if answer else f"no answer within {PROBE_S:g} s"
+
+
+def _download(row: Backbone, warn: Warn) -> bool:
+    """Have Keras fetch the weights into its cache. Returns: whether it says that it did."""
+    if host_trouble():
+        return False
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_S)
+    try:
+        load_entry(row.entry)(weights="imagenet", input_shape=(row.size_px, row.size_px, 3), **row.arguments)
+    except Exception as error:  # noqa: BLE001  # Keras raises bare Exception when a download fails
+        warn(f"the weights of {row.name} could not be downloaded: {error}")
+        return False
+    finally:
+        socket.setdefaulttimeout(patience)
+    return True

@@ -1,0 +1,143 @@
+"""The probe against scikit-learn, its choice of regularisation, and the laws of folds and subsets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from automl.nets.probe import (
+    GRID,
+    ProbeFit,
+    assign_folds,
+    choose_c,
+    fit_probe,
+    knn_accuracy,
+    log_losses,
+    stratified_subset,
+)
+
+
+def clouds(n: int, d: int, n_classes: int, *, apart: float = 1.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian clouds with correlated features of different sizes."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % n_classes
+    centres = rng.normal(0, apart, (n_classes, d))
+    mixing = rng.normal(0, 1, (d, d)) / np.sqrt(d)
+    features = (centres[labels] + rng.normal(0, 1, (n, d))) @ mixing * rng.uniform(0.1, 10, d) + 5
+    return features.astype(np.float32), labels.astype(np.int64)
+
+
+def fit(features: np.ndarray, labels: np.ndarray, n_classes: int, *, folds: int = 5) -> ProbeFit:
+    return fit_probe(features, labels, n_classes, folds=folds, neighbours=5, seed=1)
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 30), (60, 150)], ids=["more images", "more features"])
+def test_it_predicts_what_scikit_learn_predicts_with_the_same_c(n: int, d: int) -> None:
+    features, labels = clouds(n, d, 3, apart=0.3)
+    fitted = fit(features, labels, 3)
+    probe = fitted.probe
+    standardised = ((features - probe.mean) / probe.scale).astype(np.float64)
+    reference = LogisticRegression(C=fitted.c, tol=1e-8, max_iter=5000).fit(standardised, labels)
+    np.testing.assert_allclose(probe.predict(features), reference.predict_proba(standardised), atol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_probe() -> None:
+    features, labels = clouds(90, 40, 3)
+    one, two = fit(features, labels, 3), fit(features, labels, 3)
+    np.testing.assert_array_equal(one.probe.kernel, two.probe.kernel)
+    np.testing.assert_array_equal(one.out_of_fold, two.out_of_fold)
+    assert (one.grid, one.c) == (two.grid, two.c)
+
+
+def test_features_that_know_nothing_are_right_by_chance_out_of_fold() -> None:
+    features, labels = np.random.default_rng(6).normal(size=(400, 100)).astype(np.float32), np.arange(400) % 4
+    fitted = fit(features, labels, 4)
+    assert abs(fitted.out_of_fold.mean() - 0.25) < 0.1
+    assert fitted.probe.predict(features).argmax(axis=1).tolist() != labels.tolist()
+
+
+def test_a_dead_feature_and_a_class_without_images_are_endured() -> None:
+    features, labels = clouds(60, 20, 2, apart=2.0)
+    features[:, 3] = 7.0
+    labels[0] = 2  # a class of one image; of the fourth there is none
+    fitted = fit(features, labels, 4)
+    probabilities = fitted.probe.predict(features)
+    assert np.isfinite(probabilities).all()
+    assert (probabilities[1:].argmax(axis=1) == labels[1:]).mean() > 0.9
+    assert probabilities[:, 3].max() < 0.2
+
+
+def test_three_images_are_enough_for_a_fit_of_five_folds() -> None:
+    features, labels = clouds(3, 4, 2)
+    assert np.isfinite(fit(features, labels, 2).probe.predict(features)).all()
+
+
+def right(*hits: int, n: int = 400) -> list[np.ndarray]:
+    return [np.arange(n) < hit for hit in hits]
+
+
+def losses(*means: float, n: int = 400) -> list[np.ndarray]:
+    return [np.full(n, mean) for mean in means]
+
+
+def test_the_strongest_regularisation_within_noise_of_the_best_is_chosen() -> None:
+    assert choose_c(losses(0.58, 0.55, 0.5), right(320, 358, 360)) == 1
+    assert choose_c(losses(0.58, 0.55, 0.5), right(357, 358, 360)) == 0  # less than a point
+
+
+def test_regularisation_that_makes_the_probe_unsure_is_not_chosen() -> None:
+    assert choose_c(losses(0.9, 0.55, 0.5), right(360, 360, 360)) == 1
+
+
+def test_where_accuracy_and_sureness_disagree_the_surest_is_chosen() -> None:
+    assert choose_c(losses(0.2, 0.9, 0.95), right(300, 350, 360)) == 0
+
+
+def test_the_grid_runs_from_strong_to_weak_and_is_reported_whole() -> None:
+    assert list(GRID) == sorted(GRID)
+    features, labels = clouds(60, 10, 2)
+    assert [fold.c for fold in fit(features, labels, 2).grid] == list(GRID)
+
+
+labels_of_images = st.lists(st.integers(0, 4), min_size=2, max_size=80).map(lambda one: np.array(one, np.int64))
+
+
+@settings(deadline=None, max_examples=50)
+@given(labels=labels_of_images, folds=st.integers(2, 8), seed=st.integers(1, 99))
+def test_folds_are_of_one_size_and_share_every_class_evenly(labels: np.ndarray, folds: int, seed: int) -> None:
+    fold = assign_folds(labels, folds, seed=seed)
+    made = min(folds, len(labels))
+    assert set(fold) == set(range(made))
+    sizes = np.bincount(fold, minlength=made)
+    assert sizes.max() - sizes.min() <= 1
+    for label in np.unique(labels):
+        counts = np.bincount(fold[labels == label], minlength=made)
+        assert counts.max() - counts.min() <= 1
+
+
+@settings(deadline=None, max_examples=50)
+@given(labels=labels_of_images, most=st.integers(1, 90), seed=st.integers(1, 99))
+def test_a_subset_holds_each_class_by_its_share(labels: np.ndarray, most: int, seed: int) -> None:
+    rows = stratified_subset(labels, most, seed=seed)
+    assert len(rows) == min(most, len(labels))
+    assert list(rows) == sorted(set(rows))
+    for label in np.unique(labels):
+        wanted = (labels == label).sum() * len(rows) / len(labels)
+        assert abs((labels[rows] == label).sum() - wanted) <= 1.5
+
+
+def test_nearest_neighbours_leave_the_image_itself_out() -> None:
+    features, labels = clouds(600, 12, 3, apart=0.4)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    nearest = KNeighborsClassifier(n_neighbors=2).fit(unit, labels).kneighbors(unit, return_distance=False)[:, 1]
+    assert knn_accuracy(features, labels, neighbours=1) == (labels[nearest] == labels).mean()
+    assert knn_accuracy(features[:3], labels[:3], neighbours=5) == 0.0
+
+
+def test_log_loss_counts_no_probability_as_nothing() -> None:
+    found = log_losses(np.array([[0.0, 1.0], [0.5, 0.5]], np.float32), np.array([0, 1]))
+    np.testing.assert_allclose(found, [-np.log(1e-7), np.log(2)], rtol=1e-6)

@@ -1,0 +1,223 @@
+"""pick on the bars, with the small net and its random weights; and its pure choices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl.nets.build import load_network
+from automl.recipe.model import Pack, Recipe, Weights
+from automl.records import Checked, Picked
+from automl.runs.atomic import write_bytes
+from automl.runs.folder import RunFolder
+from automl.runtime.context import StageContext
+from automl.stages import check, pack, pick, split
+from automl.stages.pick import Judged, flip_is_safe, rank
+from automl.types import BackboneScore, Interval, WeightsFound
+from tests.conftest import QuietFront, write_bars
+
+RECIPE = Recipe(backbones=("smallnet",), pack=Pack(size_px=24), weights=Weights(download=False))
+
+
+@dataclass(frozen=True)
+class Finished:
+    ctx: StageContext
+    front: QuietFront
+    picked: Picked
+
+
+def context(root: Path, stage: str, front: QuietFront) -> StageContext:
+    return StageContext(
+        folder=RunFolder(root / "runs" / "tiny"),
+        stage=stage,
+        recipe=RECIPE,
+        dataset=root / "bars",
+        exports=root / "exports",
+        weights=None,
+        deadline_at=None,
+        front=front,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """One run of the stage, with the records before it. Do not write into it."""
+    root = tmp_path_factory.mktemp("pick")
+    write_bars(root / "bars", per_class=20, size_px=24)
+    for stage in (check, split, pack):
+        ctx = context(root, stage.__name__.split(".")[-1], QuietFront())
+        ctx.folder.write_record(stage.run(ctx))
+    front = QuietFront()
+    ctx = context(root, "pick", front)
+    return Finished(ctx=ctx, front=front, picked=pick.run(ctx))
+
+
+@pytest.fixture
+def killed(finished: Finished, tmp_path: Path) -> StageContext:
+    """The same run, to be damaged and started again."""
+    shutil.copytree(finished.ctx.folder.root, tmp_path / "runs" / "tiny")
+    return context(tmp_path, "pick", QuietFront())
+
+
+def test_the_best_probe_is_saved_as_a_network_that_predicts_what_the_record_says(finished: Finished) -> None:
+    ctx, picked = finished.ctx, finished.picked
+    checked = ctx.record(Checked)
+    assert (picked.chosen, picked.network.size_px, picked.network.classes) == ("smallnet", 24, checked.classes)
+    assert picked.ranking[0].probe_accuracy.value > 0.7  # chance is 1 in 3
+
+    rows, labels = (np.load(ctx.input("pack", f"validation-{name}.npy")) for name in ("rows", "labels"))
+    pixels = np.fromfile(ctx.input("check", "pixels-24.u8"), np.uint8).reshape(-1, 24, 24, 3)
+    model = load_network(picked.network, ctx.output("first/model.weights.h5"))
+    probabilities, features = model.predict_on_batch(pixels[rows])
+    assert (probabilities.argmax(axis=1) == labels).mean() == picked.ranking[0].validation_accuracy
+    stored = np.load(ctx.output("smallnet/features.npy"))
+    assert stored.shape == (checked.n_images, picked.ranking[0].n_features)
+    np.testing.assert_allclose(features, stored[rows], rtol=1e-3, atol=1e-4)
+
+
+def test_random_weights_are_warned_of_in_console_and_record(finished: Finished) -> None:
+    assert finished.picked.weights.source == "random"
+    assert finished.picked.warnings == ("smallnet starts from random weights: it learns from this dataset alone",)
+    assert tuple(finished.front.warnings) == finished.picked.warnings
+
+
+def test_progress_names_the_backbone_and_reaches_its_end(finished: Finished) -> None:
+    ticks = [tick for tick in finished.front.ticks if "features" in tick[2]]
+    n_images = finished.ctx.record(Checked).n_images
+    assert ticks[-1] == (n_images, n_images, "smallnet: features")
+
+
+def test_a_backbone_that_was_committed_is_not_computed_again_after_a_kill(
+    finished: Finished, killed: StageContext
+) -> None:
+    score = killed.output("smallnet/score.json")
+    marked = json.loads(score.read_bytes()) | {"images_s": 123.0}
+    write_bytes(score, json.dumps(marked).encode())
+    again = pick.run(killed)
+    assert again == replace(finished.picked, ranking=(replace(finished.picked.ranking[0], images_s=123.0),))
+
+
+def test_a_backbone_cut_before_its_score_is_computed_again_with_the_same_result(
+    finished: Finished, killed: StageContext
+) -> None:
+    killed.output("smallnet/score.json").unlink()
+    killed.output("smallnet/probe.npz").write_bytes(b"half")
+    again = pick.run(killed)
+    # Speed alone may differ between two passes.
+    timed = replace(finished.picked.ranking[0], images_s=again.ranking[0].images_s)
+    assert again == replace(finished.picked, ranking=(timed,))
+
+
+def test_a_committed_backbone_whose_weights_file_is_another_now_is_computed_again(killed: StageContext) -> None:
+    score = killed.output("smallnet/score.json")
+    kept = json.loads(score.read_bytes())
+    kept["weights"]["sha256"] = "0" * 64
+    write_bytes(score, json.dumps(kept | {"images_s": -1.0}).encode())
+    assert pick.run(killed).ranking[0].images_s > 0
+
+
+def judged(name: str, right: np.ndarray, *, images_s: float, params_m: float) -> Judged:
+    weights = WeightsFound(backbone=name, source="random", path="", sha256="")
+    accuracy = float(right.mean())
+    score = BackboneScore(
+        backbone=name,
+        weights=weights,
+        params_m=params_m,
+        size_px=32,
+        n_features=8,
+        images_s=images_s,
+        knn_accuracy=accuracy,
+        probe_accuracy=Interval(value=accuracy, low=accuracy, high=accuracy),
+        probe_c=0.003,
+        validation_accuracy=accuracy,
+        validation_loss=1.0,
+    )
+    return Judged(score=score, out_of_fold=right)
+
+
+def answers(n_right: int, n: int = 200) -> np.ndarray:
+    return np.arange(n) < n_right
+
+
+def test_a_clearly_better_backbone_wins_though_it_is_slower() -> None:
+    ranking, reason = rank(
+        [
+            judged("quick", answers(150), images_s=400, params_m=1),
+            judged("good", answers(180), images_s=100, params_m=6),
+        ],
+        seed=1,
+    )
+    assert [score.backbone for score in ranking] == ["good", "quick"]
+    assert reason.startswith("good has the most accurate probe, by more than noise: 90.0%")
+
+
+def test_within_noise_the_faster_backbone_wins_and_the_reason_says_so() -> None:
+    ranking, reason = rank(
+        [
+            judged("quick", answers(178), images_s=400, params_m=1),
+            judged("good", answers(180), images_s=100, params_m=6),
+        ],
+        seed=1,
+    )
+    assert [score.backbone for score in ranking] == ["quick", "good"]
+    assert "within noise of good 90.0%" in reason
+    assert reason.endswith("it is the fastest")
+
+
+def test_of_tied_backbones_of_about_one_speed_the_smallest_wins() -> None:
+    ranking, reason = rank(
+        [
+            judged("large", answers(180), images_s=110, params_m=6),
+            judged("small", answers(179), images_s=100, params_m=2),
+        ],
+        seed=1,
+    )
+    assert ranking[0].backbone == "small"
+    assert reason.endswith("about as fast as any, and the smallest")
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(100, 200), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_the_ranking_holds_every_backbone_once_whatever_the_order(n_right: list[int], random: object) -> None:
+    field = [judged(f"b{n}", answers(hits), images_s=100.0 * 2**n, params_m=n) for n, hits in enumerate(n_right)]
+    shuffled = list(field)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    ranking, _ = rank(field, seed=1)
+    assert sorted(score.backbone for score in ranking) == sorted(one.score.backbone for one in field)
+    assert rank(shuffled, seed=1)[0] == ranking
+
+
+def test_flipping_is_safe_where_mirroring_costs_little_and_unsafe_where_it_costs_much() -> None:
+    labels = np.arange(100) % 2
+    assert flip_is_safe(answers(90, 100), answers(90, 100), labels, seed=1)
+    assert flip_is_safe(answers(90, 100), answers(82, 100), labels, seed=1)
+    assert not flip_is_safe(answers(90, 100), answers(70, 100), labels, seed=1)
+
+
+def test_flipping_is_unsafe_where_one_class_of_many_is_no_longer_known() -> None:
+    labels = np.repeat(np.arange(20), 10)
+    mirrored = labels != 7
+    assert not flip_is_safe(np.ones(200, bool), mirrored, labels, seed=1)
+    assert flip_is_safe(np.ones(24, bool), labels[::8][:24] != 7, labels[::8][:24], seed=1)  # too few to say
+
+
+def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = judged("quick", answers(150), images_s=400, params_m=1)
+    monkeypatch.setattr(pick, "_judge", lambda *args, **named: done)
+    rows = pick.with_weights(
+        [pick.backbone_named("smallnet")] * 2, None, Weights(download=False), warn=lambda text: None
+    )
+    warnings: list[str] = []
+    # The folder holds no earlier items.
+    late = replace(finished.ctx, folder=RunFolder(tmp_path), deadline_at=1.0)
+    assert pick._judge_all(late, rows, None, warnings.append) == [done]  # type: ignore[arg-type]
+    assert warnings == ["smallnet is passed over: the deadline leaves no time for its probe"]
