@@ -152,7 +152,7 @@ class FitSettings:
     batch_size: int
     warmup: float  # share of all steps
     label_smoothing: float
-    patience: int  # epochs without a better validation loss
+    patience: int  # epochs without a better validation accuracy or loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ class Train(Section):
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label that is spread over all classes")
     patience: int = Field(
-        6, ge=1, description="epochs without a better validation loss before training ends"
+        6, ge=1, description="epochs without a better validation accuracy or loss before training ends"
     )
     flip: Literal["auto", "on", "off"] = Field(
         "auto", description="mirror left and right; auto: when the probe reads mirrored validation images as well"
@@ -121,7 +121,11 @@ class Train(Section):
 class Compress(Section):
     """The variants that are built, and which of them may be chosen."""
 
-    variants: Names = Field(("fp32", "int8_minmax", "int8_percentile"), min_length=1)
+    variants: Names = Field(
+        ("fp32", "int8_minmax", "int8_percentile"),
+        min_length=1,
+        description="what is built and measured; rows of automl/compressors/table.py",
+    )
     calibration_images: int = Field(128, ge=8, le=10_000, description="training images that int8 takes its ranges from")
     max_accuracy_drop: Share = Field(0.01, description="what a variant may lose on validation against fp32")
     prefer: Literal["latency", "size"] = Field("latency", description="what to minimise within the budget")

@@ -20,9 +20,7 @@ from automl.records import Compressed
 from automl.runtime.context import ChildEnded, StageContext
 from automl.stages import compress
 from tests.conftest import MakeContext, QuietFront
-from tests.stages.trained_run import CLASSES, KERAS_COPIES, SIZE_PX, RealChildFront, lay_run
-
-pytestmark = KERAS_COPIES
+from tests.stages.trained_run import CLASSES, SIZE_PX, RealChildFront, lay_run
 
 RECIPE = Recipe(compress=Compress(calibration_images=8, latency_repeats=10))
 NAMES = ("fp32", "int8_minmax", "int8_percentile")

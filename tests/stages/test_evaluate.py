@@ -12,9 +12,7 @@ import pytest
 from automl.records import Evaluated
 from automl.runs.folder import RunFolder
 from automl.stages import evaluate
-from tests.stages.trained_run import CLASSES, KERAS_COPIES, choose_variant, lay_run
-
-pytestmark = KERAS_COPIES
+from tests.stages.trained_run import CLASSES, choose_variant, lay_run
 
 
 @pytest.fixture

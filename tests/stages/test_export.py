@@ -14,9 +14,7 @@ from automl.errors import GateRefused, StageFailed
 from automl.recipe.model import Export, Recipe
 from automl.records import Exported
 from automl.stages import evaluate, export
-from tests.stages.trained_run import CLASSES, KERAS_COPIES, RealChildFront, choose_variant, lay_run
-
-pytestmark = KERAS_COPIES
+from tests.stages.trained_run import CLASSES, RealChildFront, choose_variant, lay_run
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import pytest
 
 from automl.nets.build import build_network, save_weights
 from automl.recipe.model import Pack, Recipe, Train
@@ -17,9 +16,6 @@ from automl.types import BackboneScore, FitSettings, Interval, Network, WeightsF
 from tests.conftest import MakeContext
 
 # Keras 3.15 copies variables in the way of numpy 1; numpy 2 warns.
-KERAS_COPIES = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras.src.backend.tensorflow.core"
-)
 RECIPE = Recipe(train=Train(epochs=6), pack=Pack(size_px=16))
 SETTINGS = FitSettings(
     learning_rate=3e-3,

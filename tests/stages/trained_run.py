@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
-import pytest
 from sklearn.linear_model import LogisticRegression
 
 from automl.bundle.resize import decode
@@ -38,9 +37,6 @@ SETTINGS = FitSettings(
 WEIGHTS = WeightsFound(backbone="smallnet", source="random", path="", sha256="")
 ONE = Interval(value=1, low=0.9, high=1)
 # Keras 3.15 copies variables in the way of numpy 1; numpy 2 warns.
-KERAS_COPIES = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning:keras.src.backend.tensorflow.core"
-)
 
 
 @dataclass

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl.errors import StageFailed
+from automl.records import Checked, Picked
+from automl.stages.trial import run_trial
+from automl.types import Epoch, FitSettings
+from tests.conftest import MakeContext
+from tests.stages.trained_bars import SETTINGS, up_to_training
+
+
+@pytest.fixture
+def arguments(make_context: MakeContext, bars_dataset: Path) -> dict[str, Any]:
+    """What tune hands to a trial, through JSON as it goes."""
+    ctx = up_to_training(make_context, bars_dataset)
+    said = {
+        "number": 3,
+        "values": {"learning_rate": 3e-3},
+        "settings": asdict(replace(SETTINGS, epochs=4)),
+        "network": asdict(ctx.record(Picked).network),
+        "start": str(ctx.input("pick", "first/model.weights.h5")),
+        "pixels": str(ctx.input("check", "pixels-16.u8")),
+        "n_images": ctx.record(Checked).n_images,
+        "pack": str(ctx.folder.stage("pack")),
+        "folder": str(ctx.folder.stage("tune") / "trial-3"),
+        "seed": 1,
+        "stop_at": None,
+        "task": "classification",
+    }
+    return json.loads(json.dumps(said))
+
+
+def test_a_trial_says_how_its_best_epoch_did_and_writes_it_down(arguments: dict[str, Any]) -> None:
+    result = run_trial(arguments)
+
+    epochs = [Epoch(**epoch) for epoch in result["epochs"]]
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    best = max(epochs, key=lambda epoch: (epoch.validation_accuracy, -epoch.validation_loss))
+    assert (result["accuracy"], result["loss"]) == (best.validation_accuracy, best.validation_loss)
+    assert result["seconds"] >= sum(epoch.seconds for epoch in epochs)
+    assert result["stopped"] is False
+    written = json.loads((Path(arguments["folder"]) / "trial.json").read_text())
+    assert written == {**arguments, **result, "ended": "all epochs"}
+
+
+def test_a_trial_whose_time_is_over_says_so_and_what_it_learned_counts(arguments: dict[str, Any]) -> None:
+    result = run_trial({**arguments, "stop_at": 1.0})
+    assert result["stopped"] is True
+    assert len(result["epochs"]) == 1
+
+
+def test_a_trial_that_diverges_at_once_fails_with_the_rate_in_its_words(arguments: dict[str, Any]) -> None:
+    wild = FitSettings(**{**arguments["settings"], "learning_rate": 1e30})
+    with pytest.raises(StageFailed, match=r"trial 3 has no epoch with a finite loss at learning rate 1e\+30"):
+        run_trial({**arguments, "settings": asdict(wild)})
