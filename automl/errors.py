@@ -8,6 +8,7 @@
     ├── DataError                   3   the dataset was refused
     ├── DeadlinePassed              4   the deadline came before a deployable model
     ├── StageFailed                 5   a stage failed; the run can be resumed
+    │   ├── VariantFailed           5   one variant cannot be had; it costs itself alone
     │   └── GateRefused             5   the bundle did not pass its gate
     ├── ResourceMissing             5   disk, memory, a folder that cannot be written
     ├── RunLocked                   6   another process works on this run
@@ -63,6 +64,10 @@ class StageFailed(AutomlError):
     """A stage failed; what was finished before it stays."""
 
 
+class VariantFailed(StageFailed):
+    """One variant cannot be had; the others go on, and the message is its note."""
+
+
 class GateRefused(StageFailed):
     """The exported files disagree with the trained network, or the model learned nothing."""
 
@@ -113,7 +118,7 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        GateRefused, ResourceMissing, RunLocked, AnswerIsNo, Interrupted, Terminated,
+        VariantFailed, GateRefused, ResourceMissing, RunLocked, AnswerIsNo, Interrupted, Terminated,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

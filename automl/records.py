@@ -66,13 +66,15 @@ class Packed:
 class Picked:
     """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
 
-    BACKBONE/probe.npz (mean, scale, kernel, bias), first/model.weights.h5 (the best probe as a whole network).
+    BACKBONE/probe.npz (mean, scale, kernel, bias), first/model.weights.h5 (the best probe as a whole network),
+    first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the class shares alone).
     """
 
     ranking: tuple[BackboneScore, ...]
     chosen: str
     reason: str
     network: Network
+    start: str  # file that trainings begin with, relative to the stage's folder
     weights: WeightsFound
     flip_is_safe: bool  # mirrored validation images are classified as well as the plain ones
     flip_accuracy: float

@@ -15,7 +15,7 @@ from automl.compressors.choose import choose
 from automl.compressors.measure import Latency, describe_cpu, gzip_bytes, noise_ms, time_models
 from automl.compressors.table import FLOAT
 from automl.data.pack import open_map, read_index
-from automl.errors import StageFailed
+from automl.errors import StageFailed, VariantFailed
 from automl.graph.session import open_session, predict
 from automl.graph.writer import write_onnx
 from automl.metrics.bootstrap import paired_difference
@@ -56,10 +56,6 @@ class Pictures:
     calibration: IntArray  # rows of training images
     rows: IntArray  # of validation images
     labels: IntArray
-
-
-class VariantFailed(StageFailed):
-    """One variant cannot be had; the message is its note."""
 
 
 def run(ctx: StageContext) -> Compressed:

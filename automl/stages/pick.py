@@ -20,7 +20,7 @@ from automl.metrics.bootstrap import accuracy_interval, is_tie, paired_differenc
 from automl.nets.build import attach_head, build_backbone, build_extractor, load_network, load_pretrained, save_weights
 from automl.nets.catalogue import backbone_named, candidates
 from automl.nets.features import extract_features
-from automl.nets.head import set_head
+from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe, ProbeFit, log_losses
 from automl.nets.weights import Weighted, with_weights
 from automl.records import Checked, Packed, Picked
@@ -30,6 +30,7 @@ from automl.task_table import task_named
 from automl.types import BackboneScore, Network, WeightsFound
 
 FIRST: Final = "first/model.weights.h5"
+FRESH: Final = "first/start.weights.h5"
 RESAMPLES: Final = 2000  # behind each interval
 BATCH: Final = 32  # images a forward pass
 SAME_SPEED: Final = 1.25  # a ratio of measured speeds below it is no difference
@@ -64,7 +65,8 @@ def run(ctx: StageContext) -> Picked:
 
     Each backbone is committed when its score.json is written; a stage that was killed goes on after the last.
 
-    Reads: the pixel map, pack's index. Writes: BACKBONE/features.npy, probe.npz, score.json; first/model.weights.h5.
+    Reads: the pixel map, pack's index. Writes: BACKBONE/features.npy, probe.npz, score.json; first/model.weights.h5
+        and, where the backbone is random, first/start.weights.h5.
     Raises: WrongWeights: a weights file is not for its backbone; StageFailed: the saved network differs from its probe.
     """
     warnings: list[str] = []
@@ -90,11 +92,15 @@ def run(ctx: StageContext) -> Picked:
     best = ranking[0]
     network = Network(backbone=best.backbone, size_px=size_px, classes=checked.classes)
     plain, mirrored = _save_first(ctx, network, best.weights, data)
+    random = best.weights.source == "random"
+    if random:
+        _save_fresh(ctx, network, data)
     return Picked(
         ranking=ranking,
         chosen=best.backbone,
         reason=reason,
         network=network,
+        start=FRESH if random else FIRST,
         weights=best.weights,
         flip_is_safe=flip_is_safe(plain, mirrored, data.validation[1], seed=ctx.recipe.seed),
         flip_accuracy=float(mirrored.mean()),
@@ -287,3 +293,10 @@ def _save_first(
     saved = keras.Model(model.inputs[0], model.get_layer("features").output)
     mirrored = probe.predict(extract_features(saved, data.pixels, rows=rows, batch_size=BATCH, mirror=True).features)
     return wanted.argmax(axis=1) == labels, mirrored.argmax(axis=1) == labels
+
+
+def _save_fresh(ctx: StageContext, network: Network, data: Data) -> None:
+    """Save what a training of random weights begins with: the same backbone, without the probe's head."""
+    model = load_network(network, ctx.output(FIRST), ctx.recipe.task)
+    reset_head(model, np.bincount(data.train[1], minlength=data.n_classes).astype(np.float64))
+    save_weights(model, ctx.output(FRESH))

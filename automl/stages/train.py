@@ -60,7 +60,9 @@ def run(ctx: StageContext) -> Trained:
     trained = best_of(attempt.fitted) if attempt else None
     probe = Validated(accuracy=score.validation_accuracy, loss=score.validation_loss)
     if attempt:
-        settings, probe = attempt.settings, attempt.fitted.start
+        settings = attempt.settings
+        if ctx.input("pick", picked.start) == _probe_weights(ctx):
+            probe = attempt.fitted.start  # measured as the training's epochs are
     if attempt and trained and is_better(trained, probe):
         network, winner = replace(picked.network, dropout=settings.dropout), trained
         save_weights(attempt.model, ctx.output(WEIGHTS))
@@ -132,7 +134,9 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
     pretrained = picked.weights.source != "random"
     for halvings, checkpoint in enumerate(CHECKPOINTS):
         settings = replace(settings, learning_rate=settings.learning_rate / (2 if halvings else 1))
-        model = load_network(replace(picked.network, dropout=settings.dropout), _probe_weights(ctx), ctx.recipe.task)
+        model = load_network(
+            replace(picked.network, dropout=settings.dropout), ctx.input("pick", picked.start), ctx.recipe.task
+        )
         fitted = fit(
             model,
             _feed(ctx, settings.batch_size),

@@ -188,7 +188,7 @@ def _run_trial(plan: _Plan, started: Started, limit_s: float) -> ChildEnded:
         "settings": asdict(settings),
         "task": ctx.recipe.task,
         "network": asdict(network),
-        "start": str(ctx.input("pick", "first/model.weights.h5")),
+        "start": str(ctx.input("pick", plan.picked.start)),
         "pixels": str(ctx.input("check", f"pixels-{network.size_px}.u8")),
         "n_images": plan.checked.n_images,
         "pack": str(ctx.folder.stage("pack")),

@@ -24,7 +24,7 @@ from automl.nets.build import (
 )
 from automl.nets.catalogue import BACKBONES, SMALLNET, backbone_named
 from automl.nets.features import extract_features, tap_layers
-from automl.nets.head import set_head
+from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe
 from automl.nets.weights import find_weights
 from automl.types import Network, WeightsFound
@@ -213,3 +213,13 @@ def test_the_shared_weights_fit_every_backbone(row: Any) -> None:
     weights = find_weights(row, folder, Settings(), warn=lambda text: None)
     assert weights.source == "folder"
     check_weights_fit(row, weights)
+
+
+def test_a_reset_head_predicts_the_classes_shares_and_passes_the_features_on():
+    model = build_network(Network(backbone="smallnet", size_px=32, classes=("a", "b", "c")))
+    reset_head(model, np.array([6.0, 3.0, 1.0]))
+    pixels = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    probabilities, features = model.predict_on_batch(pixels)
+    assert np.allclose(probabilities, [[0.6, 0.3, 0.1]] * 4, atol=1e-6)
+    standardised = keras.Model(model.inputs[0], model.get_layer("standardise").output).predict_on_batch(pixels)
+    assert np.allclose(standardised, features, rtol=1e-5)

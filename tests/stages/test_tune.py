@@ -123,7 +123,8 @@ def records(*, pretrained: bool) -> tuple[Checked, Packed, Picked]:
         Checked(layout="classes", classes=("cat", "dog"), n_images=155, n_rejected=0, per_class={}, sizes_px=(96,),
                 shorter_side_px=(96, 96, 96), modes={}, formats={}, findings=(), dataset_fingerprint="", images_s=1.0),
         Packed(sizes_px=(96,), per_part=per_part, map_bytes=0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
-        Picked(ranking=(score,), chosen="mobilenetv2", reason="", network=network, weights=weights, flip_is_safe=True,
+        Picked(ranking=(score,), chosen="mobilenetv2", reason="", network=network, weights=weights, start="first/model.weights.h5",
+               flip_is_safe=True,
                flip_accuracy=0.5, warnings=()),
     )  # fmt: skip
 
@@ -306,7 +307,7 @@ def test_progress_tells_the_best_so_far_and_the_trial_that_runs(tuning: Tuning) 
     ctx, front = tuning({"trials": 2})
     run(ctx)
     assert front.ticks[0] == (
-        0, 2, "trial 1: learning rate 0.0003, weight decay 0.001, dropout 0.2, augmentation 0.5, unfrozen 0.5",
+        0, 2, "trial 1: learning rate 0.0003, weight decay 0.01, dropout 0.2, augmentation 0.5, unfrozen 0.5",
     )  # fmt: skip
     assert front.ticks[1][:2] == (1, 2)
     assert front.ticks[1][2].startswith("best 0.845, trial 2: learning rate ")

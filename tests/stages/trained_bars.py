@@ -63,6 +63,7 @@ def up_to_training(make_context: MakeContext, dataset: Path, settings: FitSettin
             reason="",
             network=network,
             weights=weights,
+            start="first/model.weights.h5",
             flip_is_safe=False,
             flip_accuracy=0.3,
             warnings=(),

@@ -147,7 +147,8 @@ def write_records(
         Parted(per_part=per_part, per_class=per_class, given=(), left_out=0, findings=()),
         Packed(sizes_px=(SIZE_PX,), per_part=per_part, map_bytes=1, mean=(1, 1, 1), std=(1, 1, 1)),
         Picked(
-            ranking=(), chosen="smallnet", reason="", network=network, weights=WEIGHTS, flip_is_safe=False,
+            ranking=(), chosen="smallnet", reason="", network=network, weights=WEIGHTS, start="first/model.weights.h5",
+            flip_is_safe=False,
             flip_accuracy=0.5, warnings=(),
         ),
         Trained(

@@ -1,0 +1,333 @@
+"""The whole path on a small dataset, once; then what a user may do around it: again, killed, interrupted, wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from automl.runs.events import read_events
+from automl.stage_table import STAGE_NAMES
+from tests.conftest import write_bars
+
+RECIPE = """
+extends: demo
+split: {validation: 0.25, test: 0.25}
+tune: {trials: 2, minutes: 1, epochs: 1}
+train: {epochs: 3, patience: 3}
+compress: {calibration_images: 8, latency_repeats: 10}
+"""
+
+
+def automl(*arguments: str | Path, cwd: Path, **more: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "automl", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **more)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset, a broken file in it, a recipe, and nothing else."""
+    place = tmp_path_factory.mktemp("place")
+    write_bars(place / "bars", per_class=40, size_px=24)
+    (place / "bars" / "down" / "broken.png").write_bytes((place / "bars" / "down" / "000.png").read_bytes()[:300])
+    (place / "bars" / "slant" / "notes.txt").write_text("not an image")
+    (place / "small.yaml").write_text(RECIPE)
+    return place
+
+
+@pytest.fixture(scope="module")
+def finished(place: Path) -> dict:
+    """The undisturbed run, with its summary; its folders are place/runs and place/exports."""
+    done = automl("run", "bars", "--recipe", "small.yaml", "--name", "whole", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return {"facts": json.loads(done.stdout), "stderr": done.stderr}
+
+
+def test_one_command_ends_with_a_bundle_and_says_what_it_measured(place, finished):
+    facts = finished["facts"]
+    assert facts["state"] == "done"
+    assert list(facts["stages"]) == list(STAGE_NAMES)
+    assert facts["images"] == 120
+    assert facts["rejected"] == 1
+    assert facts["backbone"] == "smallnet"
+    accuracy = facts["metrics"]["test"]["accuracy"]
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert accuracy["value"] > 0.6
+    assert {"fp32", "int8_minmax"} <= {variant["name"] for variant in facts["variants"]}
+    assert facts["chosen"] in {variant["name"] for variant in facts["variants"]}
+    bundle = Path(facts["bundle"])
+    assert bundle == place / "exports" / "whole"
+    wanted = {
+        "model.onnx",
+        "labels.txt",
+        "bundle.json",
+        "predict.py",
+        "golden",
+        "MODEL_CARD.md",
+        "report.html",
+        "SHA256SUMS",
+    }
+    assert wanted <= {path.name for path in bundle.iterdir()}
+    assert Path(facts["report"]).is_file()
+    assert json.loads((place / "runs" / "whole" / "run.json").read_text()) == facts
+
+
+def test_bundle_json_repeats_metrics_variants_and_the_choice(finished):
+    facts = finished["facts"]
+    bundle = json.loads((Path(facts["bundle"]) / "bundle.json").read_text())
+    assert bundle["chosen"] == facts["chosen"]
+    assert bundle["metrics"]["test"]["accuracy"] == facts["metrics"]["test"]["accuracy"]
+    assert [variant["name"] for variant in bundle["variants"]] == [variant["name"] for variant in facts["variants"]]
+
+
+def test_what_is_no_terminal_gets_plain_lines_and_none_of_tensorflows_noise(place, finished):
+    lines = finished["stderr"].splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert not re.search("oneDNN|cuda|TensorFlow binary|WARNING: All log", finished["stderr"])
+    assert any("warning:" in line and "random weights" in line for line in lines)
+    assert (place / "runs" / "whole" / "log.txt").exists()
+
+
+def test_the_broken_file_is_quarantined_with_its_reason(place, finished):
+    rejected = (place / "runs" / "whole" / "check" / "rejected.csv").read_text()
+    assert "down/broken.png" in rejected
+    assert "truncated" in rejected
+
+
+def test_run_again_all_ten_stages_are_skipped_in_under_three_seconds(place, finished):
+    began = time.monotonic()
+    again = automl("run", "bars", "--recipe", "small.yaml", "--name", "whole", "--json", cwd=place)
+    assert again.returncode == 0, again.stderr
+    assert time.monotonic() - began < 3
+    assert again.stderr.count("was finished before") == 10
+    facts = json.loads(again.stdout)
+    assert facts["stages"] == finished["facts"]["stages"]
+    assert facts["metrics"] == finished["facts"]["metrics"]
+
+
+def test_a_name_in_use_with_other_settings_is_refused_with_the_setting(place, finished):
+    other = automl("run", "bars", "--recipe", "small.yaml", "--name", "whole", "--set", "train.epochs=4", cwd=place)
+    assert other.returncode == 2
+    assert "train.epochs: was 3, is 4" in other.stderr
+    assert "Traceback" not in other.stderr
+
+
+def test_predict_answers_from_the_bundle_without_keras(place, finished):
+    shown = automl("predict", finished["facts"]["bundle"], "bars/across", "--json", cwd=place)
+    assert shown.returncode == 0, shown.stderr
+    answers = json.loads(shown.stdout)
+    assert len(answers) == 40
+    code = f"import automl, sys; automl.predict({finished['facts']['bundle']!r}, ['bars/down/000.png'])"
+    check = subprocess.run(
+        [sys.executable, "-c", code + "; assert not {'keras', 'tensorflow'} & set(sys.modules)"],
+        cwd=place, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert check.returncode == 0, check.stderr
+
+
+def test_runs_are_listed_shown_and_cleaned(place, finished):
+    rows = json.loads(automl("runs", "list", "--json", cwd=place).stdout)
+    row = next(row for row in rows if row["name"] == "whole")
+    assert (row["state"], row["stages"]) == ("done", 10)
+    assert "accuracy" in automl("runs", "show", "whole", cwd=place).stdout
+    unknown = automl("runs", "show", "other", cwd=place)
+    assert unknown.returncode == 2
+    assert "there is no run named 'other'" in unknown.stderr
+    assert "whole" in unknown.stderr
+
+
+def _start(place: Path, name: str, *, session: bool = False) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "automl", "run", "bars", "--recipe", "small.yaml", "--name", name]
+    return subprocess.Popen(
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=session
+    )
+
+
+def _wait_for(process: subprocess.Popen[str], folder: Path, stage: str) -> None:
+    """Until that stage has begun."""
+    for _ in range(6000):
+        started = [event for event in read_events(folder / "events.jsonl") if event["event"] == "stage started"]
+        if any(event["stage"] == stage for event in started):
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    raise AssertionError(f"{stage} did not begin")
+
+
+def _results(folder: Path) -> dict:
+    """What must not depend on kills: everything but timings and the choice that hangs on them."""
+    facts = json.loads((folder / "run.json").read_text())
+    weights = (folder / "train" / "record.json").read_bytes()
+    record = json.loads(weights)
+    epochs = [{key: epoch[key] for key in ("loss", "accuracy", "validation_loss")} for epoch in record["epochs"]]
+    trials = [
+        {"values": trial["values"], "accuracy": trial["accuracy"]}
+        for trial in json.loads((folder / "tune" / "record.json").read_text())["trials"]
+    ]
+    accuracies = {variant["name"]: variant["accuracy"] for variant in facts["variants"]}
+    return {
+        "fingerprint": facts["dataset_fingerprint"],
+        "epochs": epochs,
+        "trials": trials,
+        "variants": accuracies,
+        "test": facts["metrics"]["test_fp32"],
+    }
+
+
+def test_a_run_interrupted_and_killed_goes_on_and_ends_like_the_undisturbed_one(place, finished):
+    folder = place / "runs" / "killed"
+    front = _start(place, "killed")
+    with front:
+        _wait_for(front, folder, "tune")
+        front.send_signal(signal.SIGINT)
+        _, stderr = front.communicate(timeout=20)
+        assert front.returncode == 130
+        assert "to go on: automl run bars --recipe small.yaml --name killed" in stderr
+        assert "Traceback" not in stderr
+    before = {path: path.read_bytes() for path in folder.glob("*/done.json")}
+    assert {path.parent.name for path in before} == {"check", "split", "pack", "pick"}
+
+    front = _start(place, "killed", session=True)
+    with front:
+        _wait_for(front, folder, "train")
+        os.killpg(front.pid, signal.SIGKILL)
+        front.communicate(timeout=20)
+    state = json.loads(automl("runs", "list", "--json", cwd=place).stdout)
+    assert next(row["state"] for row in state if row["name"] == "killed") == "killed"
+
+    front = _start(place, "killed")
+    with front:
+        _wait_for(front, folder, "compress")
+        front.send_signal(signal.SIGTERM)
+        front.communicate(timeout=20)
+        assert front.returncode == 143
+
+    done = automl("run", "bars", "--recipe", "small.yaml", "--name", "killed", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert all(path.read_bytes() == data for path, data in before.items())
+    assert _results(folder) == _results(place / "runs" / "whole")
+    assert not list(place.glob("exports/.tmp-*"))
+
+
+def test_a_second_process_on_the_same_run_is_told_who_holds_it(place, finished):
+    front = _start(place, "held")
+    with front:
+        _wait_for(front, place / "runs" / "held", "check")
+        second = automl("run", "bars", "--recipe", "small.yaml", "--name", "held", cwd=place)
+        assert second.returncode == 6
+        assert f"is being worked on by process {front.pid}" in second.stderr
+        front.kill()
+        front.communicate(timeout=20)
+
+
+def _images(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(len(folder.name) + count)
+    for number in range(count):
+        PillowImage.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+
+
+def _no_such_folder(place):
+    return ["absent"], 3, "absent"
+
+
+def _empty_folder(place):
+    (place / "empty").mkdir()
+    return ["empty"], 3, "empty"
+
+
+def _one_class(place):
+    _images(place / "one" / "only", 5)
+    return ["one"], 3, "only"
+
+
+def _class_of_three(place):
+    _images(place / "three" / "a", 8)
+    _images(place / "three" / "b", 3)
+    return ["three"], 3, "'b'"
+
+
+def _nothing_readable(place):
+    for label in ("a", "b"):
+        (place / "noise" / label).mkdir(parents=True)
+        for number in range(5):
+            (place / "noise" / label / f"{number}.png").write_bytes(b"no image")
+    return ["noise"], 3, "can be read"
+
+
+def _unknown_recipe(place):
+    return ["bars", "--recipe", "quik"], 2, "quick"
+
+
+def _unknown_key(place):
+    return ["bars", "--set", "tune.trails=3"], 2, "tune.trials"
+
+
+def _wrong_type(place):
+    return ["bars", "--set", "tune.trials=many"], 2, "tune.trials"
+
+
+def _out_of_range(place):
+    return ["bars", "--set", "split.test=0.9"], 2, "split.test"
+
+
+def _bad_deadline(place):
+    return ["bars", "--deadline", "soon"], 2, "90s, 3m, 2h"
+
+
+def _bad_name(place):
+    return ["bars", "--name", "../up"], 2, "--name"
+
+
+def _runs_cannot_be_written(place):
+    (place / "a-file").write_text("")
+    return ["bars", "--runs", "a-file/runs"], 5, "cannot be written"
+
+
+def _exports_cannot_be_written(place):
+    (place / "b-file").write_text("")
+    return ["bars", "--name", "noexports", "--exports", "b-file/exports"], 5, "cannot be written"
+
+
+def _deadline_before_the_probe(place):
+    return ["bars", "--name", "late", "--deadline", "1s"], 4, "deadline"
+
+
+def _weights_of_another_net(place):
+    import h5py
+
+    (place / "weights").mkdir()
+    with h5py.File(place / "weights" / "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5", "w") as file:
+        file["other/kernel"] = np.zeros((3, 3))
+    _images(place / "large" / "a", 8)
+    _images(place / "large" / "b", 8)
+    settings = ["--set", "backbones=[mobilenetv3small]", "--set", "pack.size_px=64"]
+    return ["large", "--weights", "weights", *settings], 2, "mobilenetv3small"
+
+
+WRONG = (
+    _no_such_folder, _empty_folder, _one_class, _class_of_three, _nothing_readable, _unknown_recipe, _unknown_key,
+    _wrong_type, _out_of_range, _bad_deadline, _bad_name, _runs_cannot_be_written, _exports_cannot_be_written,
+    _deadline_before_the_probe, _weights_of_another_net,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG, ids=lambda case: case.__name__.strip("_"))
+def test_bad_input_gets_one_clear_message_an_exit_code_and_no_traceback(place, case):
+    arguments, code, text = case(place)
+    shown = automl("run", *arguments, "--json", cwd=place)
+    assert shown.returncode == code, shown.stderr
+    message = shown.stderr.rpartition("automl: ")[2]
+    assert text in message
+    assert re.search("[Ww]anted|looks like|did you mean", message), "it must say what would be right"
+    assert "Traceback" not in shown.stderr
+    assert json.loads(shown.stdout)["exit_code"] == code
