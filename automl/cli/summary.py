@@ -70,12 +70,18 @@ def _print_variants(variants: Sequence[Mapping[str, Any]], chosen: str) -> None:
                 f"{variant['size_bytes'] / 1e6:.2f}",
                 f"{variant['gzip_bytes'] / 1e6:.2f}",
                 f"{variant['latency_ms']:.2f}",
-                " ".join(filter(None, ["chosen" if variant["name"] == chosen else "", variant["note"]])),
+                "chosen" if variant["name"] == chosen else "",
             )
             if variant["file"]
-            else (variant["name"], *[""] * 6, variant["note"])
+            else (variant["name"], *[""] * 6, "failed")
             for variant in variants
         ],
         right=("accuracy (validation)", "drop", "flips", "MB", "gzip MB", "latency ms"),
         strong=names.index(chosen) if chosen in names else None,
     )
+    notes: dict[str, list[str]] = {}
+    for variant in variants:
+        if variant["note"]:
+            notes.setdefault(variant["note"], []).append(variant["name"])
+    for note, named in notes.items():
+        stdout().print(Text(f"  {', '.join(named)}: {note}"), soft_wrap=True)

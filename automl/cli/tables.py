@@ -28,4 +28,11 @@ def print_table(
         table.add_column(Text(name), justify="right" if name in right else "left", overflow="fold")
     for number, row in enumerate(rows):
         table.add_row(*(Text(cell) for cell in row), style="bold" if number == strong else "")
-    stdout().print(table)
+    console = stdout()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as shown:
+        console.print(table)
+    for line in shown.get().splitlines():
+        console.print(Text(line.rstrip()), soft_wrap=True)

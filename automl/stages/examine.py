@@ -28,7 +28,7 @@ def examine_keras(arguments: Mapping[str, Any]) -> dict[str, object]:
         {"question": "precision", "answer": ", ".join(_precisions(gpus)), "ok": True},
     ]
     folder = None if arguments["weights"] is None else Path(arguments["weights"])
-    for row in BACKBONES:
+    for row in filter(lambda row: row.pretrained, BACKBONES):
         answers.append({"question": f"weights of {row.name}", **_weights(row.name, folder)})
     return {"answers": answers}
 
