@@ -188,6 +188,9 @@ def test_a_run_interrupted_and_killed_goes_on_and_ends_like_the_undisturbed_one(
     front = _start(place, "killed")
     with front:
         _wait_for(front, folder, "tune")
+        while not (folder / "tune" / "trial-1.log").exists():  # so that a trial, a child's child, is at work
+            assert front.poll() is None, front.stderr.read()
+            time.sleep(0.02)
         front.send_signal(signal.SIGINT)
         _, stderr = front.communicate(timeout=20)
         assert front.returncode == 130

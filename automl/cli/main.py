@@ -6,6 +6,8 @@ import importlib
 import os
 import signal
 import sys
+import tempfile
+import traceback
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -67,7 +69,16 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output went away: nothing to say, nobody to hear it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
+    except Exception as error:  # noqa: BLE001  # a fault of ours: one line for the user, the rest in a file
+        _leave(f"{type(error).__name__}: {error}. This is a fault of automl; please report {_write_fault()}", 5)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _write_fault() -> str:
+    """The traceback of the fault at hand in a file of its own. Returns: its path."""
+    with tempfile.NamedTemporaryFile("w", prefix="automl-fault-", suffix=".txt", delete=False) as file:
+        traceback.print_exc(file=file)
+    return file.name
 
 
 def _leave(text: str, code: int) -> NoReturn:

@@ -192,6 +192,8 @@ class Children:
                 child.parent.pipe.send_bytes(json.dumps(answer).encode())
 
     def _kill(self, child: _Child) -> None:
+        if child not in self._running:  # it went with the child that had asked for it
+            return
         # At once and hard: every state on disk is whole at any line, so there is nothing to say goodbye to.
         with contextlib.suppress(ProcessLookupError):
             child.process.kill()

@@ -2,8 +2,11 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from automl.cli.main import cli, main
 
 HEAVY = ("keras", "tensorflow", "polars", "sklearn", "matplotlib", "onnxruntime", "onnx", "numpy", "scipy", "pandas")
 SHOW = """
@@ -44,3 +47,18 @@ def test_help_takes_less_than_a_third_of_a_second_of_cpu_time(arguments):
 
     cpu_seconds()  # byte code is compiled once, at the first start after an installation
     assert min(cpu_seconds() for _ in range(3)) < 0.3
+
+
+def test_a_fault_of_ours_ends_in_one_line_and_a_file_with_the_traceback(monkeypatch, capsys):
+    def broken(**_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "main", broken)
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 5
+    shown = capsys.readouterr().err
+    assert shown.startswith("automl: RuntimeError: a bug. This is a fault of automl; please report ")
+    path = Path(shown.split()[-1])
+    assert "RuntimeError: a bug" in path.read_text()
+    path.unlink()

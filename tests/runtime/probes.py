@@ -65,6 +65,11 @@ def ask_for_two(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"good": dict(good.result), "bad": bad.error, "slow": slow.timed_out}
 
 
+def ask_and_wait(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    this_childs_front().run_child("plain", "tests.runtime.probes:sleep", arguments, Path(arguments["log"]), None)
+    return {}
+
+
 def ask_and_die(arguments: Mapping[str, Any]) -> dict[str, Any]:
     import threading
 

@@ -109,14 +109,17 @@ from pathlib import Path
 from automl.runtime.children import Children
 folder = Path(sys.argv[1])
 with Children(folder / "forkserver.log", lambda _: None) as children:
-    children.run(sys.argv[2], "tests.runtime.probes:sleep", {"pids": str(folder / "pids")}, log=folder / "log.txt")
+    arguments = {"pids": str(folder / "pids"), "log": str(folder / "inner.txt")}
+    children.run(sys.argv[2], "tests.runtime.probes:" + sys.argv[3], arguments, log=folder / "log.txt")
 """
 
 
-@pytest.mark.parametrize("kind", ["plain", "keras"])
+@pytest.mark.parametrize(("kind", "what"), [("plain", "sleep"), ("keras", "sleep"), ("plain", "ask_and_wait")])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_no_child_outlives_a_front_that_ends_in_any_way(tmp_path, kind, how):
-    front = subprocess.Popen([sys.executable, "-c", FRONT, str(tmp_path), kind], stderr=subprocess.DEVNULL)
+def test_no_child_outlives_a_front_that_ends_in_any_way(tmp_path, kind, what, how):
+    front = subprocess.Popen(
+        [sys.executable, "-c", FRONT, str(tmp_path), kind, what], stderr=subprocess.PIPE, text=True
+    )
     with front:
         wait_until((tmp_path / "pids").exists, 60)
         wait_until(lambda: (tmp_path / "pids").read_text().endswith("\n"))
@@ -124,7 +127,8 @@ def test_no_child_outlives_a_front_that_ends_in_any_way(tmp_path, kind, how):
         helpers = _processes_below(front.pid)
         assert child in helpers
         front.send_signal(how)
-        front.wait(20)
+        stderr = front.communicate(timeout=20)[1]
+    assert how == signal.SIGKILL or stderr.rstrip().endswith("KeyboardInterrupt")
     wait_until(lambda: not any(alive(pid) for pid in [child, *helpers]))
 
 
