@@ -104,7 +104,7 @@ class Terminated(AutomlError):
 EXIT_CODES: Final[dict[int, str]] = {
     0: "done",
     1: "the answer is no (doctor, verify and the like)",
-    2: "usage or recipe error: unknown recipe, key or option, bad value, name in use with other settings, "
+    2: "usage or recipe error: unknown recipe, key or option, bad value, name in use with other settings or files, "
     "wrong weights file",
     3: "the data was refused: no such folder, empty, one class, nothing readable",
     4: "the deadline came before a deployable model",

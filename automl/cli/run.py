@@ -14,7 +14,7 @@ from automl.errors import AutomlError, Interrupted, Terminated
 
 
 @click.command()
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset")
 @click.option("--recipe", default="quick", show_default=True, metavar="NAME|FILE", help="See `automl recipes list`.")
 @click.option("--set", "settings", multiple=True, metavar="a.b=value", help="Change one key of the recipe; repeatable.")
 @click.option("--name", help="Of the run and its bundle.  [default: DATASET-RECIPE]")
@@ -33,13 +33,15 @@ from automl.errors import AutomlError, Interrupted, Terminated
 @click.option("--seed", type=int, help="Same seed, same result.  [default: the recipe's]")
 @click.option("--redo", metavar="STAGE", help="Throw this stage of the run away, and all after it, and do them again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the summary.")
-def run(dataset: Path, as_json: bool, **options: Any) -> None:
+def run(dataset: str, as_json: bool, **options: Any) -> None:
     """Train, compress, verify and export a classifier of the images in DATASET.
 
     DATASET holds one folder a class, or train/ (val/) test/ folders of classes. The same command again goes on with
     an interrupted run, and skips what is finished.
     """
-    run_and_print(dataset, as_json=as_json, **options)
+    if not dataset:  # an unset variable of the user's shell; Path("") would mean the folder we are in
+        raise click.UsageError("DATASET is empty. Wanted: a folder of images.")
+    run_and_print(Path(dataset), as_json=as_json, **options)
 
 
 def run_and_print(dataset: Path, *, as_json: bool = False, **options: Any) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def judge(variant: Variant, max_accuracy_drop: float, n_images: int) -> Variant:
         return replace(
             variant, within_budget=False, note=f"its accuracy is {points(drop.value)} lower: beyond {budget}"
         )
-    worst = max(drop.high, RULE_OF_THREE / n_images)
+    float_accuracy = variant.accuracy + drop.value  # more than all that fp32 had cannot be lost
+    worst = min(max(drop.high, RULE_OF_THREE / n_images), float_accuracy)
     too_few = f"{n_images} validation images are too few to see {budget}: the loss may be as much as {points(worst)}"
     return replace(variant, within_budget=True, note=too_few if worst > max_accuracy_drop else "")
 

@@ -10,12 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
 from automl.runs.atomic import TEMPORARY, sync_file, sync_folder, write_json
-
-LARGE: Final = 1 << 20
-"""Bytes from which a skip trusts size and time instead of reading the file: reading a pack would take minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +74,10 @@ def write_done(folder: Path, *, inputs: dict[str, object], seconds: float, finis
 
 
 def faults_of(folder: Path, done: Done) -> list[str]:
-    """Files of a finished stage that are missing or changed. Large ones are judged by size and time alone."""
+    """Files of a finished stage that are missing or changed; bytes are read only where the time has changed.
+
+    So a skip reads nothing, and a run folder that was copied or restored costs one reading, not its training.
+    """
     faults = []
     for name, wanted in done.files.items():
         path = folder / name
@@ -87,7 +86,7 @@ def faults_of(folder: Path, done: Done) -> list[str]:
             continue
         facts = path.stat()
         touched = (facts.st_size, facts.st_mtime_ns) != (wanted.size, wanted.mtime_ns)
-        if touched and (wanted.size >= LARGE or checksum(path) != wanted.sha256):
+        if facts.st_size != wanted.size or (touched and checksum(path) != wanted.sha256):
             faults.append(f"{name} has changed")
     return faults
 

@@ -18,7 +18,16 @@ from typing import Any, Final
 import psutil
 
 from automl.code import load_entry
-from automl.errors import AutomlError, DeadlinePassed, Interrupted, RunInUse, StageFailed, Terminated, UsageError
+from automl.errors import (
+    AutomlError,
+    DeadlinePassed,
+    Interrupted,
+    RunInUse,
+    StageFailed,
+    Terminated,
+    UsageError,
+    WrongWeights,
+)
 from automl.recipe.load import LoadedRecipe, recipe_yaml
 from automl.recipe.model import Recipe
 from automl.runs import resources
@@ -108,6 +117,10 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     check_name(request.name)
     if request.redo is not None and request.redo not in STAGE_NAMES:
         raise UsageError(f"--redo {request.redo}: no such stage. Wanted: one of {', '.join(STAGE_NAMES)}.")
+    if request.weights is not None and not request.weights.is_dir():
+        raise WrongWeights(
+            f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
+        )
     listing = load_entry(LAYOUTS)(request.dataset, request.recipe.recipe.check.drop_classes)
     assert isinstance(listing, Listing)
     resources.need_folder(request.runs, "runs (--runs)")
@@ -180,6 +193,7 @@ def _go(run: _Run) -> dict[str, Any]:
     begun = {stage.name for stage in STAGES if read_done(run.folder.done_json(stage.name))}
     if len(begun) < len(STAGES):
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
+        resources.need_place(run.request.exports, run.request.name)
         if "check" not in begun:
             resources.need_room(run.folder.root, resources.room_needed_mb(recipe, len(listing.files)))
         resources.need_memory()

@@ -42,6 +42,33 @@ def need_folder(folder: Path, what: str) -> None:
         ) from error
 
 
+def need_place(exports: Path, name: str) -> None:
+    """Raises: ResourceMissing: something that is no bundle stands where the bundle is to be published."""
+    place = exports / name
+    if place.is_symlink() or (place.exists() and not (place / "bundle.json").is_file()):
+        raise ResourceMissing(
+            f"{place} exists and is no bundle. Wanted: a free place for this run's bundle, or an older bundle to "
+            "replace. Move it away, or choose another --name or --exports."
+        )
+    if place.exists() and (foreign := _not_ours(place)):
+        raise ResourceMissing(
+            f"{place} holds {foreign[0]!r}, which no bundle of ours listed. Wanted: an older bundle to replace, with "
+            "nothing of yours in it. Move your file away, or choose another --name or --exports."
+        )
+
+
+def _not_ours(bundle: Path) -> list[str]:
+    """Files in a published bundle that its SHA256SUMS does not list; byte code that predict.py leaves is no file."""
+    sums = bundle / "SHA256SUMS"
+    listed = {line.partition("  ")[2] for line in sums.read_text().splitlines()} if sums.is_file() else set()
+    found = (path.relative_to(bundle) for path in bundle.rglob("*") if not path.is_dir())
+    return sorted(
+        path.as_posix()
+        for path in found
+        if path.as_posix() not in {*listed, "SHA256SUMS"} and "__pycache__" not in path.parts
+    )
+
+
 def need_room(folder: Path, megabytes: float) -> None:
     """Raises: ResourceMissing: the disk under that folder has less room than this."""
     free = shutil.disk_usage(folder).free / 1e6

@@ -56,6 +56,8 @@ def run(ctx: StageContext) -> Trained:
     stop_at = _stop_at(ctx, score)
     settings = _plan(ctx, score, stop_at)
     attempt = _train(ctx, settings, stop_at) if settings.epochs else None
+    if attempt is None:
+        ctx.warn("nothing was trained, there was no time: the probe is the model. With more time, --redo tune trains")
 
     trained = best_of(attempt.fitted) if attempt else None
     probe = Validated(accuracy=score.validation_accuracy, loss=score.validation_loss)

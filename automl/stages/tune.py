@@ -52,6 +52,8 @@ def run(ctx: StageContext) -> Tuned:
     plan = _plan(ctx)
     trials, over = _search(plan, ctx.output(JOURNAL))
     best = best_trial(trials)
+    if not trials:
+        ctx.warn(f"no trial was run: {over.reason}. With more time, --redo tune searches")
     if best:
         reason = f"trial {best.number} of {len(trials)} did best on validation; {over.reason}"
     else:

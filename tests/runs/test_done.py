@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from automl.runs.done import LARGE, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
+from automl.runs.done import faults_of, fingerprint_of, read_done, sweep_temporary, write_done
 
 
 @pytest.fixture
@@ -10,7 +10,7 @@ def stage(tmp_path):
     folder = tmp_path / "pack"
     folder.mkdir()
     (folder / "small.csv").write_text("a,b\n")
-    (folder / "large.u8").write_bytes(bytes(LARGE))
+    (folder / "large.u8").write_bytes(bytes(1 << 20))
     (folder / ".tmp-1-left.csv").write_text("half")
     return folder
 
@@ -35,9 +35,10 @@ def test_a_missing_or_changed_file_is_named(stage, name):
     assert faults_of(stage, done) == [f"{name} is missing"]
 
 
-def test_a_small_file_that_was_only_touched_is_whole(stage):
+def test_files_that_were_only_touched_as_by_a_copy_of_the_run_are_whole(stage):
     done = write_done(stage, inputs={}, seconds=1, finished_at="now")
-    os.utime(stage / "small.csv", ns=(1, 1))
+    for name in ("small.csv", "large.u8"):
+        os.utime(stage / name, ns=(1, 1))
     assert faults_of(stage, done) == []
 
 

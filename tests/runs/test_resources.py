@@ -41,3 +41,16 @@ def test_a_read_only_folder_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ResourceMissing, match="cannot be written"):
         resources.need_folder(tmp_path, "runs")
+
+
+def test_a_published_bundle_with_a_file_of_the_users_in_it_is_left_alone(tmp_path):
+    bundle = tmp_path / "mine"
+    (bundle / "__pycache__").mkdir(parents=True)
+    (bundle / "__pycache__" / "resize.pyc").write_text("")
+    (bundle / "bundle.json").write_text("{}")
+    (bundle / "SHA256SUMS").write_text("00  bundle.json\n")
+    resources.need_place(tmp_path, "mine")
+    resources.need_place(tmp_path, "new")
+    (bundle / "notes.txt").write_text("precious")
+    with pytest.raises(ResourceMissing, match="holds 'notes.txt', which no bundle of ours listed"):
+        resources.need_place(tmp_path, "mine")
