@@ -32,6 +32,7 @@ if __package__:  # inside automl
 else:  # in a bundle: resize.py lies beside this file, wherever the script was started, and no cache is left there
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(Path(__file__).resolve().parent))
+    # In a bundle resize.py lies beside this file; in the package mypy knows the other one alone.
     from resize import ImageFault, load_pixels  # type: ignore[import-not-found, no-redef]
 
 FloatArray = npt.NDArray[np.float32]

@@ -137,7 +137,7 @@ def _open(source: bytes | io.BufferedReader, max_megapixels: float) -> Image.Ima
         raise ImageFault("too many pixels", str(error)) from error
     except MemoryError:
         raise
-    except Exception as error:
+    except Exception as error:  # Pillow's plugins raise almost anything on damaged headers
         raise _fault_of(error) from error
     width, height = image.size
     if width * height > max_megapixels * 1e6:

@@ -72,7 +72,7 @@ def _read(path: Path, kind: type[R]) -> tuple[R, ...]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [{name: value or None if name == "part" else value for name, value in row.items()}
                     for row in csv.DictReader(file)]  # fmt: skip
-        return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]
+        return TypeAdapter(tuple[kind, ...]).validate_python(rows)  # type: ignore[valid-type]  # a runtime type
     except (OSError, ValueError, csv.Error) as error:
         raise StageFailed(
             f"{path} cannot be read: {str(error).splitlines()[0]}. Wanted: the table that the stage "

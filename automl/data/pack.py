@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +58,7 @@ def rows_and_labels(assigned: Sequence[Assigned], part: Part, classes: Sequence[
 def write_index(folder: Path, part: Part, rows: Indices, labels: Indices) -> None:
     """Write PART-rows.npy and PART-labels.npy, durably."""
     for name, values in (("rows", rows), ("labels", labels)):
-        write_with(folder / f"{part}-{name}.npy", lambda file, values=values: np.save(file, values))  # type: ignore[misc]
+        write_with(folder / f"{part}-{name}.npy", partial(np.save, arr=values))
 
 
 def read_index(folder: Path, part: Part) -> tuple[Indices, Indices]:

@@ -211,7 +211,8 @@ def _read_end(child: _Child) -> tuple[ChildEnded, type[AutomlError]]:
     code = child.process.exitcode
     seconds = time.monotonic() - child.started
     result: Mapping[str, object] = {}
-    error, kind = "", StageFailed
+    error = ""
+    kind: type[AutomlError] = StageFailed
     if child.timed_out:
         error = f"stopped after {seconds:.0f} s, its limit"
     else:
@@ -223,7 +224,7 @@ def _read_end(child: _Child) -> tuple[ChildEnded, type[AutomlError]]:
             result = outcome["ok"]
         else:
             error = outcome["error"]["text"]
-            kind = BY_NAME.get(outcome["error"]["kind"], StageFailed)  # type: ignore[assignment]
+            kind = BY_NAME.get(outcome["error"]["kind"], StageFailed)
     ended = ChildEnded(
         ok=not error, result=result, error=error, exit_code=code, timed_out=child.timed_out, seconds=seconds
     )
