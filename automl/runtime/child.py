@@ -18,6 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -122,8 +123,20 @@ def _settle(log: Path, parent: int) -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        _let_the_server_go()
         if parent and os.getppid() != parent:  # it died before the line above
             os._exit(ORPHANED)
+
+
+def _let_the_server_go() -> None:
+    """Close our share of the pipe that keeps the forkserver alive: then it ends with the front, and takes us with it.
+
+    A child in C code that lets no other thread run cannot see that its own pipe was closed.
+    """
+    server: Any = vars(forkserver)["_forkserver"]  # there is no public way; a test sees if this one goes
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)
+        server._forkserver_alive_fd = None
 
 
 def _in_words(error: OSError | MemoryError) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -80,4 +81,11 @@ def ask_and_die(arguments: Mapping[str, Any]) -> dict[str, Any]:
     while not (folder / "pids").exists():
         time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def hold(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Long work that never lets another Python thread run, as some C code does."""
+    Path(arguments["pids"]).write_text(f"{os.getpid()}\n")
+    ctypes.PyDLL(None).sleep(60)
     return {}

@@ -114,7 +114,10 @@ with Children(folder / "forkserver.log", lambda _: None) as children:
 """
 
 
-@pytest.mark.parametrize(("kind", "what"), [("plain", "sleep"), ("keras", "sleep"), ("plain", "ask_and_wait")])
+@pytest.mark.parametrize(
+    ("kind", "what"),
+    [("plain", "sleep"), ("keras", "sleep"), ("keras", "hold"), ("plain", "hold"), ("plain", "ask_and_wait")],
+)
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_child_outlives_a_front_that_ends_in_any_way(tmp_path, kind, what, how):
     front = subprocess.Popen(
