@@ -5,6 +5,7 @@ runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, and one fol
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,10 @@ class RunFolder:
         return self.root / "events.jsonl"
 
     @property
+    def rehearsal_json(self) -> Path:
+        return self.root / "rehearsal.json"
+
+    @property
     def log_txt(self) -> Path:
         return self.root / "log.txt"
 
@@ -73,6 +78,14 @@ class RunFolder:
                 f"{path} cannot be read: {error}. Wanted: the record that the stage {path.parent.name!r} writes. "
                 f"Delete {path.parent} and run again."
             ) from error
+
+    def rehearsed_s(self, backbone: str) -> float | None:
+        """Seconds that the rehearsal of a backbone's export took; None: it was not tried, or is not told."""
+        try:
+            seconds = json.loads(self.rehearsal_json.read_bytes())["seconds"][backbone]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return float(seconds) if isinstance(seconds, int | float) else None
 
     def write_record(self, record: object) -> None:
         """Write a record of automl.records into its stage's folder, durably."""

@@ -35,19 +35,21 @@ def rehearse(
     """
     cache = cache_file()
     known = _read(cache)
+    before = {name: known[key] for name in (*recipe.backbones, "smallnet") if (key := key_of(name, recipe)) in known}
     arguments = {
         "backbones": list(recipe.backbones),
         "weights": recipe.weights.model_dump(mode="json"),
         "folder": None if weights is None else str(weights.absolute()),
         "variants": list(recipe.compress.variants),
-        "known": [name for name in (*recipe.backbones, "smallnet") if key_of(name, recipe) in known],
+        "known": list(before),
         "scratch": str(folder.root / "rehearsal"),
         "patience_s": PATIENCE_S if seconds_left is None else min(PATIENCE_S, seconds_left / 10),
     }
     result = children.run("keras", ENTRY, arguments, log=folder.log_txt, limit_s=seconds_left)
     tried = result.get("tried", {})
     assert isinstance(tried, Mapping)
-    write_json(folder.root / "rehearsal.json", dict(result))
+    seconds = {name: facts.get("seconds") for name, facts in {**before, **tried}.items()}
+    write_json(folder.rehearsal_json, {**result, "seconds": seconds})
     fresh = {key_of(name, recipe): facts for name, facts in tried.items()}
     if fresh:
         try:
@@ -73,4 +75,4 @@ def _read(path: Path) -> dict[str, Any]:
         known = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return {key: facts for key, facts in known.items() if isinstance(facts, dict)} if isinstance(known, dict) else {}

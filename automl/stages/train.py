@@ -18,12 +18,13 @@ from automl.nets.build import load_network, save_weights
 from automl.records import Checked, Packed, Picked, Trained, Tuned
 from automl.runs.atomic import write_bytes, write_json
 from automl.runtime.context import StageContext
-from automl.search.budget import FORWARDS_AN_EPOCH, best_trial, reserve_s
+from automl.search.budget import best_trial
+from automl.stages.tune import pace_of
 from automl.task_table import task_named
 from automl.training.checkpoint import load_checkpoint
 from automl.training.decisions import affordable_epochs, best_of, is_better, reason, wrecked
 from automl.training.fit import Feed, Fitted, Validated, fit
-from automl.types import BackboneScore, FitSettings
+from automl.types import FitSettings
 
 PLAN: Final = "plan.json"
 WEIGHTS: Final = "model.weights.h5"
@@ -53,8 +54,8 @@ def run(ctx: StageContext) -> Trained:
     """
     picked, n_validation = ctx.record(Picked), ctx.record(Packed).per_part["validation"]
     score = next(score for score in picked.ranking if score.backbone == picked.chosen)
-    stop_at = _stop_at(ctx, score)
-    settings = _plan(ctx, score, stop_at)
+    stop_at = _stop_at(ctx)
+    settings = _plan(ctx, stop_at)
     attempt = _train(ctx, settings, stop_at) if settings.epochs else None
     if attempt is None:
         ctx.warn("nothing was trained, there was no time: the probe is the model. With more time, --redo tune trains")
@@ -91,24 +92,15 @@ def run(ctx: StageContext) -> Trained:
     )
 
 
-def _stop_at(ctx: StageContext, score: BackboneScore) -> float:
+def _stop_at(ctx: StageContext) -> float:
     """The wall time at which training ends: its own minutes, and before the deadline what later stages need."""
     checkpoints = [load_checkpoint(ctx.output(name)) for name in CHECKPOINTS]
     spent_s = sum(epoch.seconds for saved in checkpoints if saved for epoch in saved.epochs)
-    per_part = ctx.record(Packed).per_part
-    later_s = reserve_s(
-        (),
-        train_epochs=0,
-        train_s=0.0,
-        n_train=per_part["train"],
-        n_held_out=per_part["validation"] + per_part["test"],
-        images_s=score.images_s,
-    )
     # A restart does not reset the clock: what earlier processes trained counts.
-    return ctx.now() + min(ctx.recipe.train.minutes * 60 - spent_s, ctx.seconds_left() - later_s)
+    return ctx.now() + min(ctx.recipe.train.minutes * 60 - spent_s, ctx.seconds_left() - pace_of(ctx).tail_s)
 
 
-def _plan(ctx: StageContext, score: BackboneScore, stop_at: float) -> FitSettings:
+def _plan(ctx: StageContext, stop_at: float) -> FitSettings:
     """The best trial's settings, with as many epochs as fit; 0 where none does.
 
     Written down at the first start: a training that goes on after a kill must have the same schedule.
@@ -116,12 +108,12 @@ def _plan(ctx: StageContext, score: BackboneScore, stop_at: float) -> FitSetting
     adapter, path = TypeAdapter(FitSettings), ctx.output(PLAN)
     if path.exists():
         return adapter.validate_json(path.read_bytes())
-    tuned, n_train = ctx.record(Tuned), ctx.record(Packed).per_part["train"]
+    tuned, pace = ctx.record(Tuned), pace_of(ctx)
     epochs = affordable_epochs(
         ctx.recipe.train.epochs,
         left_s=stop_at - ctx.now(),
         best=best_trial(tuned.trials),
-        guess_s=FORWARDS_AN_EPOCH * n_train / score.images_s,
+        guess=(pace.start_s, pace.epoch_s),
     )
     settings = replace(tuned.settings, epochs=epochs)
     write_json(path, asdict(settings))

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from automl.records import Checked, Packed, Picked, Tuned
 from automl.runtime.context import ChildEnded, StageContext
 from automl.search import journal
-from automl.search.budget import GRACE_S, Budget, Over, best_trial, next_trial, reserve_s
+from automl.search.budget import GRACE_S, Budget, Over, Pace, best_trial, next_trial
 from automl.search.journal import Ended, Started
 from automl.search.oracle import propose
 from automl.search.space import search_space, settings_of, values_of
@@ -81,15 +81,21 @@ class _Plan:
 
     def left_s(self, trials: Sequence[Trial]) -> float:
         """Until the deadline, less what the stages after this one need."""
-        train, per_part = self.ctx.recipe.train, self.packed.per_part
-        return self.ctx.seconds_left() - reserve_s(
-            trials,
-            train_epochs=train.epochs,
-            train_s=train.minutes * 60,
-            n_train=per_part["train"],
-            n_held_out=per_part["validation"] + per_part["test"],
-            images_s=self.picked.ranking[0].images_s,
-        )
+        train, pace = self.ctx.recipe.train, pace_of(self.ctx)
+        training_s = pace.training_s(trials, epochs=train.epochs, at_most_s=train.minutes * 60)
+        return self.ctx.seconds_left() - training_s - pace.tail_s
+
+
+def pace_of(ctx: StageContext) -> Pace:
+    """How fast the chosen backbone is on this machine, for the time to keep back."""
+    picked, per_part = ctx.record(Picked), ctx.record(Packed).per_part
+    score = next(score for score in picked.ranking if score.backbone == picked.chosen)
+    return Pace(
+        n_train=per_part["train"],
+        n_held_out=per_part["validation"] + per_part["test"],
+        images_s=score.images_s,
+        export_s=ctx.folder.rehearsed_s(picked.chosen),
+    )
 
 
 def _plan(ctx: StageContext) -> _Plan:

@@ -8,17 +8,17 @@ from automl.training.fit import Fitted, Validated
 from automl.types import FitSettings, Trial
 
 
-def affordable_epochs(wanted: int, *, left_s: float, best: Trial | None, guess_s: float) -> int:
+def affordable_epochs(wanted: int, *, left_s: float, best: Trial | None, guess: tuple[float, float]) -> int:
     """As many epochs as the time allows, so that the learning rate comes down to zero before the clock stops it.
 
     Args:
         wanted: the recipe's epochs.
         left_s: seconds for training; infinity without a limit.
         best: the best trial: its epochs took as long as the training's will, and it paid the start of a process too.
-        guess_s: an epoch's seconds where no trial was measured.
+        guess: seconds of the start and of an epoch, where no trial was measured.
     Returns: 0 .. wanted.
     """
-    start_s, epoch_s = 0.0, guess_s
+    start_s, epoch_s = guess
     if best and best.epochs:
         seconds = [epoch.seconds for epoch in best.epochs]
         start_s, epoch_s = max(0.0, best.seconds - sum(seconds)), median(seconds)

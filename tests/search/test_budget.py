@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from automl.search.budget import (
+    TAIL_EXPORTS,
     TAIL_PASSES,
     TAIL_S,
+    UNKNOWN_EXPORT_S,
     Allowed,
     Budget,
     Over,
+    Pace,
     best_trial,
     failures_at_the_end,
     next_trial,
-    reserve_s,
 )  # fmt: skip
 from automl.types import Epoch, Trial
 
@@ -98,18 +100,24 @@ def test_the_best_is_the_most_accurate_then_the_surer_then_the_earlier_in_any_or
         )
 
 
-def test_the_reserve_is_measured_by_trials_and_before_the_first_by_the_forward_pass() -> None:
-    size = {"train_epochs": 20, "train_s": 1000.0, "n_train": 500, "n_held_out": 100, "images_s": 50.0}
-    tail_s = TAIL_S + TAIL_PASSES * 100 / 50.0
-    assert reserve_s((), **size) == pytest.approx(20 * 3 * 500 / 50.0 + tail_s)  # type: ignore[arg-type]
+PACE = Pace(n_train=500, n_held_out=100, images_s=50.0, export_s=8.0)
+
+
+def test_the_training_is_reckoned_by_the_trials_and_before_the_first_by_the_forward_pass() -> None:
+    assert PACE.training_s((), epochs=20, at_most_s=1000) == pytest.approx(8 + 20 * 3 * 500 / 50.0)
     epochs = tuple(
         Epoch(number=n, loss=0, accuracy=0, validation_loss=0, validation_accuracy=0, seconds=s)
         for n, s in ((1, 90.0), (2, 4.0), (3, 4.0))
     )
     measured = replace(trial(1), epochs=epochs)
-    assert reserve_s((measured,), **size) == pytest.approx(20 * 4 + tail_s)  # type: ignore[arg-type]
+    assert PACE.training_s((measured,), epochs=20, at_most_s=1000) == pytest.approx(8 + 20 * 4)
 
 
-def test_the_reserve_never_holds_more_than_the_training_may_take() -> None:
-    held = reserve_s((), train_epochs=10_000, train_s=60, n_train=10_000, n_held_out=0, images_s=1)
-    assert held == 60 + TAIL_S
+def test_the_training_is_never_given_more_than_it_may_take() -> None:
+    assert PACE.training_s((), epochs=10_000, at_most_s=60) == 8 + 60
+
+
+def test_the_tail_grows_with_the_rehearsal_and_with_the_images() -> None:
+    assert PACE.tail_s == pytest.approx(TAIL_S + TAIL_EXPORTS * 8 + TAIL_PASSES * 100 / 50.0)
+    untried = replace(PACE, export_s=None)
+    assert untried.tail_s - PACE.tail_s == pytest.approx(TAIL_EXPORTS * (UNKNOWN_EXPORT_S - 8))

@@ -30,17 +30,24 @@ def fitted(ended: str = "all epochs", best: Epoch | None = EPOCH) -> Fitted:
 
 @pytest.mark.parametrize(
     ("left_s", "best", "epochs"),
-    [(inf, TRIAL, 20), (105.0, TRIAL, 10), (14.0, TRIAL, 0), (-5.0, TRIAL, 0), (9.0, None, 4), (inf, None, 20)],
-    ids=["no limit", "5 s to start and 10 an epoch", "less than one", "too late", "guessed", "guessed, no limit"],
+    [(inf, TRIAL, 20), (105.0, TRIAL, 10), (14.0, TRIAL, 0), (-5.0, TRIAL, 0), (9.0, None, 3), (inf, None, 20)],
+    ids=[
+        "no limit",
+        "5 s to start and 10 an epoch",
+        "less than one",
+        "too late",
+        "guessed: 3 s to start and 2 an epoch",
+        "guessed, no limit",
+    ],
 )
 def test_as_many_epochs_as_the_best_trial_says_fit_into_the_time(left_s: float, best: Trial | None, epochs: int):
-    assert affordable_epochs(20, left_s=left_s, best=best, guess_s=2.0) == epochs
+    assert affordable_epochs(20, left_s=left_s, best=best, guess=(3.0, 2.0)) == epochs
 
 
 @given(wanted=st.integers(1, 100), left_s=st.floats(-100, 1e6), more_s=st.floats(0, 1e4))
 def test_more_time_never_means_fewer_epochs_and_never_more_than_wanted(wanted, left_s, more_s):
-    few = affordable_epochs(wanted, left_s=left_s, best=TRIAL, guess_s=1.0)
-    many = affordable_epochs(wanted, left_s=left_s + more_s, best=TRIAL, guess_s=1.0)
+    few = affordable_epochs(wanted, left_s=left_s, best=TRIAL, guess=(0.0, 1.0))
+    many = affordable_epochs(wanted, left_s=left_s + more_s, best=TRIAL, guess=(0.0, 1.0))
     assert 0 <= few <= many <= wanted
 
 
