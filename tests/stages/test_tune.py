@@ -270,7 +270,10 @@ def test_without_time_for_a_trial_the_defaults_stand(tuning: Tuning) -> None:
     tuned = run(ctx)
     assert front.jobs == []
     assert (tuned.best, tuned.trials) == (None, ())
-    assert tuned.reason == "no trial succeeded, so the settings are the defaults; the deadline is near: 0 s are left, and a trial takes 32 s"
+    assert tuned.reason == (
+        "no trial succeeded, so the settings are the defaults; "
+        "the deadline is near: 0 s are left, and a trial takes 32 s"
+    )
 
 
 def test_parallel_trials_run_together_each_number_once_and_never_more_than_allowed(tuning: Tuning) -> None:
