@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,7 +119,76 @@ def test_a_name_in_use_with_other_settings_is_refused_with_the_setting(place, fi
     other = automl("run", "bars", "--recipe", "small.yaml", "--name", "whole", "--set", "train.epochs=4", cwd=place)
     assert other.returncode == 2
     assert "train.epochs: was 3, is 4" in other.stderr
+    assert "--redo tune" in other.stderr
     assert "Traceback" not in other.stderr
+
+
+def _copy(place: Path, name: str) -> Path:
+    """The finished run under another name."""
+    return Path(shutil.copytree(place / "runs" / "whole", place / "runs" / name))
+
+
+def test_redo_does_what_a_changed_setting_touches_again_and_says_why(place, finished):
+    folder = _copy(place, "changed")
+    before = {stage: (folder / stage / "done.json").read_bytes() for stage in STAGE_NAMES}
+    command = ["run", "bars", "--recipe", "small.yaml", "--name", "changed", "--set", "compress.latency_repeats=12"]
+    kept = automl(*command, "--redo", "evaluate", cwd=place)
+    assert kept.returncode == 2
+    assert "--redo evaluate would keep what compress made" in kept.stderr
+    done = automl(*command, "--redo", "compress", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "done again from compress with compress.latency_repeats: was 10, is 12" in done.stderr
+    after = {stage: (folder / stage / "done.json").read_bytes() for stage in STAGE_NAMES}
+    assert [stage for stage in STAGE_NAMES if before[stage] != after[stage]] == [*STAGE_NAMES[6:]]
+    assert automl(*command, cwd=place).returncode == 0
+
+
+def test_redo_of_a_run_that_is_not_there_is_refused(place):
+    refused = automl("run", "bars", "--recipe", "small.yaml", "--name", "fresh", "--redo", "train", cwd=place)
+    assert refused.returncode == 2
+    assert "there is no run 'fresh'" in refused.stderr
+
+
+def test_a_stage_whose_record_was_damaged_is_done_again(place, finished):
+    folder = _copy(place, "damaged")
+    (folder / "evaluate" / "record.json").write_text('{"scores": 1}')
+    shown = automl("run", "bars", "--recipe", "small.yaml", "--name", "damaged", "--json", cwd=place)
+    assert shown.returncode == 0, shown.stderr
+    assert "the finished stage 'evaluate' is repeated: record.json has changed" in shown.stderr
+    assert "pydantic" not in shown.stderr
+    assert json.loads(shown.stdout)["metrics"] == finished["facts"]["metrics"]
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", '{"schema": 99, "settings": {}}', None], ids=["cut", "odd", "new", "gone"]
+)
+def test_a_run_without_its_run_json_is_refused_everywhere_with_the_same_words_and_can_be_removed(
+    place, finished, damage
+):
+    folder = _copy(place, "lost")
+    (folder / "run.json").unlink()
+    if damage is not None:
+        (folder / "run.json").write_text(damage)
+    for command in (["run", "bars", "--recipe", "small.yaml", "--name", "lost"], ["runs", "show", "lost"]):
+        refused = automl(*command, cwd=place)
+        assert refused.returncode == 2
+        assert "run.json cannot be understood" in refused.stderr
+        assert "`automl runs clean lost" in refused.stderr
+    assert "unreadable" in automl("runs", "list", cwd=place).stdout
+    unasked = automl("runs", "clean", "lost", cwd=place)
+    assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
+    assert automl("runs", "clean", "lost", "--yes", cwd=place).returncode == 0
+    assert not folder.exists()
+
+
+def test_a_run_that_was_refused_before_a_stage_was_finished_takes_other_settings(place):
+    for allowed in ("0.0", "0.001"):
+        refused = automl(
+            "run", "bars", "--recipe", "small.yaml", "--name", "again", "--set", f"check.max_rejected={allowed}",
+            cwd=place,
+        )  # fmt: skip
+        assert refused.returncode == 3, refused.stderr
+        assert "check.max_rejected = " + f"{float(allowed):g}" in refused.stderr
 
 
 def test_predict_answers_from_the_bundle_without_keras(place, finished):
@@ -256,7 +326,7 @@ def _one_class(place):
 def _class_of_three(place):
     _images(place / "three" / "a", 8)
     _images(place / "three" / "b", 3)
-    return ["three"], 3, "'b'"
+    return ["three"], 3, "'b' with 3"
 
 
 def _nothing_readable(place):

@@ -137,7 +137,11 @@ def chance(evidence: Evidence, right: npt.NDArray[np.bool_]) -> list[str]:
     bound = float(np.percentile((shuffled == evidence.used.argmax(axis=1)).mean(axis=1), 97.5))
     if right.mean() > bound:
         return []
-    return [f"accuracy {right.mean():.3f} is chance level: the same answers reach {bound:.3f} with shuffled labels"]
+    return [
+        f"accuracy {right.mean():.3f} is chance level: the same answers reach {bound:.3f} with shuffled labels "
+        "(look at the labels first; else give it more images a class, or more epochs by train.epochs and a longer "
+        "train.minutes)"
+    ]
 
 
 def use_bundle(arguments: Mapping[str, Any]) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def clean_command(names: tuple[str, ...], failed: bool, yes: bool, runs: Path) -
     if not chosen and not failed:
         raise UsageError("no run was named. Wanted: names of runs (see `automl runs list`), or --failed.")
     if chosen and not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"nobody can be asked whether to delete {', '.join(chosen)}. Add --yes to delete.")
         click.confirm(f"Delete {', '.join(chosen)} in {runs}?", abort=True, err=True)
     freed = api.remove_runs(chosen, runs)
     click.echo(f"{len(chosen)} run(s) deleted, {freed:,.0f} MB freed")

@@ -51,6 +51,7 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         gate = facts["gate"]
         same = f"{gate['same_class']}/{gate['n_files']} files classified as Keras does"
         lines.append(("gate", f"{gate['verdict']}: {same}, through the bundle's own predict.py"))
+    lines += [("warning", text) for text in facts.get("warnings", ())]
     if "stages" in facts:
         total = sum(stage["seconds"] for stage in facts["stages"].values())
         lines.append(("time", f"{total / 60:.1f} minutes in {len(facts['stages'])} stages"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import Group, by_content, distinct_per_class, is_conflicting
+from automl.data.layouts import ODD
 from automl.data.scan import Scan
 from automl.errors import DataError
 from automl.recipe.model import Check
@@ -74,7 +75,7 @@ def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
         _mixed_sizes(images),
         _ignored(listing),
     )
-    return tuple(finding for finding in candidates if finding)
+    return tuple(sorted((finding for finding in candidates if finding), key=lambda one: one.severity != "warning"))
 
 
 def find_in_split(images: Sequence[Image], parts: Mapping[str, Part]) -> tuple[Finding, ...]:
@@ -167,7 +168,11 @@ def _ignored(listing: Listing) -> Finding | None:
     if not listing.ignored:
         return None
     reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(listing.ignored.items()))
-    return Finding(kind="ignored files", severity="note", text=f"entries of the folder were passed over: {reasons}.")
+    return Finding(
+        kind="ignored files",
+        severity="note" if ODD.isdisjoint(listing.ignored) else "warning",
+        text=f"entries of the folder were passed over: {reasons}.",
+    )
 
 
 def _leak(groups: Sequence[Group], first: Part, second: Part) -> Finding | None:

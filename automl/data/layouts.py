@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,6 +26,19 @@ PART_NAMES: Final[dict[str, Part]] = {
     **dict.fromkeys(("test", "testing", "tst"), "test"),
 }
 _PART_ENDINGS: Final = re.compile(r"[\s_-]*(set|data|images?)$")
+
+OWN: Final = "folder of runs or bundles"
+NOT_UTF8: Final = "name that is not UTF-8"
+OUTWARD: Final = "link that leaves the dataset"
+NO_FILE_LINK: Final = "link to a folder, or to nothing"
+NO_FILE: Final = "not a regular file"
+OUTSIDE: Final = "image outside the class folders"
+UNREAD: Final = ("heic", "heif", "avif", "jp2", "jxl", "svg", "psd", "tga", "dng", "cr2", "nef", "arw", "dcm", "npy")
+"""Suffixes of pictures that are not read here."""
+ODD: Final = frozenset(
+    (OWN, NOT_UTF8, OUTWARD, NO_FILE_LINK, NO_FILE, OUTSIDE, *(f"suffix .{each}" for each in UNREAD))
+)
+"""Reasons to pass an entry over that its owner may not know of; hidden files, texts and the like are everywhere."""
 
 Place = tuple[str, Part | None]  # a class, and the part that the folders give
 
@@ -78,17 +91,24 @@ LAYOUTS: Final = (
 )
 
 
-def list_dataset(dataset: Path, drop_classes: Sequence[str] = ()) -> Listing:
+def list_dataset(
+    dataset: Path, drop_classes: Sequence[str] = (), *, own: Sequence[Path] = (), least: int = 1
+) -> Listing:
     """Find the layout, the classes and the candidate images of a folder; no file is opened.
 
+    Args:
+        own: the folders of runs and bundles; where they lie inside the dataset they are no classes.
+        least: how many images a class needs; what the names alone tell is told before anything is opened.
     Raises:
-        DataError: there is no such folder, or not at least two classes of images in it.
+        DataError: there is no such folder, or not at least two classes of images in it, or a class is too small.
         RecipeError: drop_classes names a class that is not there.
     """
     if not dataset.is_dir():
         raise _no_folder(dataset)
     ignored: Counter[str] = Counter()
-    found = sorted(_images_below(dataset.resolve(), ignored), key=lambda file: file[0])
+    found = sorted(
+        _images_below(dataset.resolve(), {path.resolve() for path in own}, ignored), key=lambda file: file[0]
+    )
     if not found:
         raise DataError(
             f"{dataset} holds no image{_in_words(ignored)}. {_wanted()} "
@@ -106,9 +126,10 @@ def list_dataset(dataset: Path, drop_classes: Sequence[str] = ()) -> Listing:
         if place := layout.place(folders):
             listed.append(_listed(path, place, stat))
         else:
-            ignored["image outside the class folders"] += 1
+            ignored[OUTSIDE] += 1
     classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes)
     dropped = set(drop_classes)
+    _refuse_small(Counter(file.label for file in listed if file.label not in dropped), least)
     return Listing(
         layout=layout.name,
         classes=classes,
@@ -126,7 +147,7 @@ def listing_fingerprint(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _images_below(root: Path, ignored: Counter[str]) -> Iterable[tuple[str, os.stat_result]]:
+def _images_below(root: Path, own: Collection[Path], ignored: Counter[str]) -> Iterable[tuple[str, os.stat_result]]:
     """Path and facts of every candidate image; what is passed over is counted."""
     folders = [""]
     while folders:
@@ -137,7 +158,10 @@ def _images_below(root: Path, ignored: Counter[str]) -> Iterable[tuple[str, os.s
                     path = f"{folder}/{entry.name}" if folder else entry.name
                     reason = _why_skipped(entry, root)
                     if not reason and entry.is_dir(follow_symlinks=False):
-                        folders.append(path)
+                        if root / path in own:
+                            ignored[OWN] += 1
+                        else:
+                            folders.append(path)
                     elif reason := reason or _why_no_image(entry):
                         ignored[reason] += 1
                     else:
@@ -156,22 +180,22 @@ def _why_skipped(entry: os.DirEntry[str], root: Path) -> str:
     if entry.name.casefold() in JUNK:
         return entry.name
     if any("\udc80" <= character <= "\udcff" for character in entry.name):  # how Python marks bytes it cannot decode
-        return "name that is not UTF-8"
+        return NOT_UTF8
     if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-        return "link that leaves the dataset"
+        return OUTWARD
     return ""
 
 
 def _why_no_image(entry: os.DirEntry[str]) -> str:
     """Why an entry that is no folder cannot be an image; "" for candidates."""
     if entry.is_symlink() and not entry.is_file():
-        return "link to a folder, or to nothing"  # followed, it could come back to where it starts
+        return NO_FILE_LINK  # followed, it could come back to where it starts
     stem, dot, suffix = entry.name.rpartition(".")
     if not (stem and dot):
         return "no suffix"
     if f".{suffix.lower()}" not in SUFFIXES:
         return f"suffix .{suffix.lower()}"
-    return "" if entry.is_file() else "not a regular file"
+    return "" if entry.is_file() else NO_FILE
 
 
 def _listed(path: str, place: Place, stat: os.stat_result) -> ListedFile:
@@ -197,6 +221,17 @@ def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str]) -
             f"If the classes lie further down, give that folder's path{_deeper(dataset, kept)}."
         )
     return kept
+
+
+def _refuse_small(files: Counter[str], least: int) -> None:
+    small = sorted(label for label, count in files.items() if count < least)
+    if small:
+        counts = ", ".join(f"{label!r} with {files[label]}" for label in small[:5])
+        more = f" and {len(small) - 5} more" if len(small) > 5 else ""
+        raise DataError(
+            f"{len(small)} of {len(files)} classes have too few images: {counts}{more}. "
+            f"Wanted: at least {least} a class. Add images, or list the class under check.drop_classes."
+        )
 
 
 def _deeper(dataset: Path, kept: Sequence[str]) -> str:

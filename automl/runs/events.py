@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,3 +37,15 @@ def read_events(path: Path) -> list[dict[str, object]]:
         if isinstance(event, dict):
             events.append(event)
     return events
+
+
+def warnings_said(events: Iterable[Mapping[str, object]]) -> dict[str, list[str]]:
+    """What each stage warned of in the attempt that counts: one that begins anew takes its earlier words back."""
+    said: dict[str, list[str]] = {}
+    for event in events:
+        stage = str(event.get("stage", ""))
+        if event.get("event") == "stage started":
+            said[stage] = []
+        elif event.get("event") == "warning":
+            said.setdefault(stage, []).append(str(event.get("text", "")))
+    return said

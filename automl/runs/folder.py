@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from automl.errors import StageFailed, UsageError
 from automl.runs.atomic import write_bytes
@@ -61,6 +61,10 @@ class RunFolder:
         """The folder of one stage."""
         return self.root / name
 
+    def is_run(self) -> bool:
+        """Whether the folder holds a run, whole or not: other folders are nobody's business."""
+        return self.run_json.is_file() or any(self.done_json(stage.name).is_file() for stage in STAGES)
+
     def done_json(self, stage: str) -> Path:
         """Written last: whoever sees it may trust every other file of the stage."""
         return self.root / stage / "done.json"
@@ -68,16 +72,20 @@ class RunFolder:
     def record_json(self, stage: str) -> Path:
         return self.root / stage / "record.json"
 
+    @staticmethod
+    def stage_of(kind: type[object]) -> str:
+        """The stage that writes records of that class."""
+        return _STAGE_OF_RECORD[kind.__name__]
+
     def record(self, kind: type[R]) -> R:
         """Read the record of that class. Raises: StageFailed: it is not there, or not whole."""
-        path = self.record_json(_STAGE_OF_RECORD[kind.__name__])
+        path = self.record_json(self.stage_of(kind))
         try:
             return TypeAdapter(kind).validate_json(path.read_bytes())
-        except (OSError, ValueError) as error:
-            raise StageFailed(
-                f"{path} cannot be read: {error}. Wanted: the record that the stage {path.parent.name!r} writes. "
-                f"Delete {path.parent} and run again."
-            ) from error
+        except ValidationError as error:
+            raise _broken(path, error.errors(include_url=False)[0]["msg"]) from error
+        except OSError as error:
+            raise _broken(path, error.strerror or str(error)) from error
 
     def rehearsed_s(self, backbone: str) -> float | None:
         """Seconds that the rehearsal of a backbone's export took; None: it was not tried, or is not told."""
@@ -90,7 +98,15 @@ class RunFolder:
     def write_record(self, record: object) -> None:
         """Write a record of automl.records into its stage's folder, durably."""
         kind = type(record)
-        write_bytes(self.record_json(_STAGE_OF_RECORD[kind.__name__]), TypeAdapter(kind).dump_json(record, indent=2))
+        write_bytes(self.record_json(self.stage_of(kind)), TypeAdapter(kind).dump_json(record, indent=2))
+
+
+def _broken(record: Path, why: str) -> StageFailed:
+    stage = record.parent.name
+    return StageFailed(
+        f"{record} cannot be read: {why}. Wanted: the record that the stage {stage!r} writes. "
+        f"Do it again, and all after it: --redo {stage}."
+    )
 
 
 def check_name(name: str) -> str:

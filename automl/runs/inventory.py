@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from automl.errors import RunLocked, UsageError
 from automl.runs.folder import RunFolder, check_name
 from automl.runs.lock import is_locked
+
+SCHEMA: Final = 1
+"""Of run.json."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +22,7 @@ class RunRow:
     """One run, in a line."""
 
     name: str
-    state: str  # "done", "failed", "interrupted", "running", or "killed": it says running, but no process holds it
+    state: str  # "done", "failed", "interrupted", "running"; "killed": running, but no process holds it; "unreadable"
     recipe: str
     updated: str  # ISO, UTC
     stages: int  # finished ones
@@ -29,16 +32,16 @@ class RunRow:
 
 
 def list_runs(runs: str | Path = "runs") -> list[RunRow]:
-    """All runs in the folder, by name; folders without a run.json are passed over."""
+    """All runs in the folder, by name; folders that hold none are passed over."""
     folder = Path(runs)
     if not folder.is_dir():
         return []
-    return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if (path / "run.json").is_file()]
+    return [_row(RunFolder(path)) for path in sorted(folder.iterdir()) if RunFolder(path).is_run()]
 
 
 def show_run(name: str, runs: str | Path = "runs") -> dict[str, Any]:
-    """The run's run.json. Raises: UsageError: there is no such run."""
-    return _read(_existing(name, Path(runs)))
+    """The run's run.json. Raises: UsageError: there is no such run, or it cannot be understood."""
+    return read_run_json(_existing(name, Path(runs)))
 
 
 def remove_runs(names: Sequence[str], runs: str | Path = "runs") -> float:
@@ -53,14 +56,13 @@ def remove_runs(names: Sequence[str], runs: str | Path = "runs") -> float:
     freed = 0.0
     for folder in folders:
         freed += _size_mb(folder.root)
-        folder.run_json.unlink()  # first: what a kill leaves behind is no run any more
         shutil.rmtree(folder.root)
     return freed
 
 
 def _existing(name: str, runs: Path) -> RunFolder:
     folder = RunFolder(runs / check_name(name))
-    if not folder.run_json.is_file():
+    if not folder.is_run():
         there = ", ".join(row.name for row in list_runs(runs)) or "none"
         raise UsageError(
             f"there is no run named {name!r} in {runs}. Wanted: one of: {there}. Name its folder by --runs."
@@ -68,18 +70,31 @@ def _existing(name: str, runs: Path) -> RunFolder:
     return folder
 
 
-def _read(folder: RunFolder) -> dict[str, Any]:
+def read_run_json(folder: RunFolder) -> dict[str, Any]:
+    """What a run says of itself; empty where nothing was begun yet.
+
+    Raises: UsageError: run.json is damaged, of another version, or gone from a run with finished stages. With it went
+        the settings that those were done with, so nobody can tell whether they may be gone on with.
+    """
+    if not folder.is_run():
+        return {}
     try:
-        return dict(json.loads(folder.run_json.read_bytes()))
-    except (OSError, ValueError) as error:
+        facts = json.loads(folder.run_json.read_bytes())
+        if facts["schema"] != SCHEMA:
+            raise ValueError(f"schema {facts['schema']}, not {SCHEMA}")
+        return {**facts, "settings": dict(facts["settings"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         raise UsageError(
-            f"{folder.run_json} cannot be read ({error}). Wanted: what automl writes. Remove {folder.root} by hand."
+            f"{folder.run_json} cannot be understood ({why}). Wanted: what this version of automl writes; without it "
+            f"the run {folder.name!r} cannot be gone on with. Choose another --name, or remove it with "
+            f"`automl runs clean {folder.name} --runs {folder.root.parent}`."
         ) from error
 
 
 def _row(folder: RunFolder) -> RunRow:
     try:
-        facts = _read(folder)
+        facts = read_run_json(folder)
     except UsageError:
         facts = {"state": "unreadable"}
     state = str(facts.get("state", "unknown"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import socket
@@ -35,15 +34,15 @@ from automl.runs.atomic import write_json, write_text
 from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
 from automl.runs.events import append_event
 from automl.runs.folder import RunFolder, check_name
+from automl.runs.inventory import SCHEMA, read_run_json
 from automl.runs.lock import locked
 from automl.runs.rehearsal import rehearse
-from automl.runs.settings import flatten, refuse_other_settings
+from automl.runs.settings import accept_changes, flatten
 from automl.runs.summary import summarise
 from automl.runtime.children import Children
 from automl.stage_table import FINGERPRINT, LAYOUTS, STAGE_NAMES, STAGES, Stage
 from automl.types import Listing
 
-SCHEMA: Final = 1
 FIRST_DEPLOYABLE: Final = "pick"
 """The stage after which there is a model that could be shipped."""
 PACKAGES: Final = (
@@ -121,7 +120,12 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
         raise WrongWeights(
             f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
         )
-    listing = load_entry(LAYOUTS)(request.dataset, request.recipe.recipe.check.drop_classes)
+    listing = load_entry(LAYOUTS)(
+        request.dataset,
+        request.recipe.recipe.check.drop_classes,
+        own=(request.runs, request.exports),
+        least=request.recipe.recipe.check.min_images_per_class,
+    )
     assert isinstance(listing, Listing)
     resources.need_folder(request.runs, "runs (--runs)")
     folder = RunFolder(request.runs.absolute() / request.name)
@@ -147,9 +151,12 @@ def _begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) ->
         "weights": None if request.weights is None else str(request.weights.absolute()),
         **flatten(request.recipe.recipe.model_dump(mode="json")),
     }
-    before = _read_run_json(folder)
-    if before:
-        refuse_other_settings(request.name, before["settings"], settings)
+    before = read_run_json(folder)
+    if request.redo is not None and not before:
+        raise UsageError(f"--redo {request.redo}: there is no run {request.name!r} in {request.runs}. Leave it out.")
+    changed: list[str] = []
+    if any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):  # else nothing depends on the settings yet
+        changed = accept_changes(request.name, before["settings"], settings, redo=request.redo)
         if request.redo != "check":
             _refuse_other_files(folder, listing)
     if request.redo is not None:
@@ -174,6 +181,8 @@ def _begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) ->
     run = _Run(request=request, folder=folder, listing=listing, hear=hear, deadline_at=deadline_at, facts=facts)
     run.save("running")
     run.tell("run started", name=request.name, folder=str(folder.root), resumed=bool(before), command=sys.argv[1:])
+    for line in changed:
+        run.tell("warning", stage=request.redo, text=f"done again from {request.redo} with {line}")
     return run
 
 
@@ -183,7 +192,8 @@ def _refuse_other_files(folder: RunFolder, listing: Listing) -> None:
     if done is not None and done.inputs.get("dataset") != load_entry(FINGERPRINT)(listing):
         raise RunInUse(
             f"the dataset's files have changed since the run {folder.name!r} checked them. Wanted: the same files, to "
-            f"go on with it. Choose another --name, or remove it with `automl runs clean {folder.name}`."
+            f"go on with it; or --redo check, which does it all again. Else choose another --name, or remove it by "
+            f"`automl runs clean {folder.name}`."
         )
 
 
@@ -310,23 +320,6 @@ def _refuse_late(left: float | None) -> None:
             "the deadline came before there was a model that could be deployed. Wanted: time to check the data and "
             "to rank the backbones. Run the same command again with a later --deadline: what was finished is kept."
         )
-
-
-def _read_run_json(folder: RunFolder) -> dict[str, Any]:
-    """What the run was begun with; empty for a new one. Raises: StageFailed: it cannot be understood."""
-    if not folder.run_json.exists():
-        return {}
-    try:
-        before = json.loads(folder.run_json.read_bytes())
-        if before["schema"] != SCHEMA:
-            raise ValueError(f"schema {before['schema']}, not {SCHEMA}")
-        dict(before["settings"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StageFailed(
-            f"{folder.run_json} cannot be understood ({error}). Wanted: what this version of automl writes. "
-            f"Choose another --name, or remove the run with `automl runs clean {folder.name}`."
-        ) from error
-    return dict(before)
 
 
 def _versions() -> dict[str, str]:

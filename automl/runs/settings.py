@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from automl.errors import RunInUse
+from automl.stage_table import STAGE_NAMES, STAGES, Stage
+
+READ_BY: Final = {"dataset": "check", "weights": "pick"}
+"""The first stage that reads an option of the command; a recipe's sections stand in the stage table."""
 
 
 def flatten(value: object, prefix: str = "") -> dict[str, object]:
@@ -27,13 +32,35 @@ def changes(before: Mapping[str, object], now: Mapping[str, object]) -> list[str
     return lines
 
 
-def refuse_other_settings(name: str, before: Mapping[str, object], now: Mapping[str, object]) -> None:
-    """Raises: RunInUse: the run of that name was begun with other settings; the message lists them."""
+def first_stage_touched(before: Mapping[str, object], now: Mapping[str, object]) -> str | None:
+    """The first stage that reads a setting that differs; None: no stage does."""
+    keys = [key for key in {*before, *now} if before.get(key) != now.get(key)]
+    return next((stage.name for stage in STAGES if any(_reads(stage, key) for key in keys)), None)
+
+
+def _reads(stage: Stage, key: str) -> bool:
+    """Whether a stage reads a setting: a key of its recipe sections, or an option of the command."""
+    return stage.name == READ_BY.get(key) or key.partition(".")[0] in stage.recipe
+
+
+def accept_changes(
+    name: str, before: Mapping[str, object], now: Mapping[str, object], *, redo: str | None
+) -> list[str]:
+    """What has changed since the run of that name was begun, where `--redo` throws away all that it touches.
+
+    Returns: a line a setting; empty: nothing has changed.
+    Raises: RunInUse: a stage that stays was done with other settings.
+    """
     differing = changes(before, now)
-    if differing:
-        listed = "\n  ".join(differing[:12]) + (f"\n  and {len(differing) - 12} more" if len(differing) > 12 else "")
-        raise RunInUse(
-            f"a run named {name!r} exists and was begun with other settings:\n  {listed}\n"
-            f"Wanted: the same settings, to go on with it. Choose another --name, "
-            f"or remove it with `automl runs clean {name}`."
-        )
+    if not differing:
+        return []
+    first = first_stage_touched(before, now) or STAGE_NAMES[0]
+    if redo is not None and STAGE_NAMES.index(redo) <= STAGE_NAMES.index(first):
+        return differing
+    listed = "\n  ".join(differing[:12]) + (f"\n  and {len(differing) - 12} more" if len(differing) > 12 else "")
+    stays = f", and --redo {redo} would keep what {first} made of them" if redo is not None else ""
+    raise RunInUse(
+        f"a run named {name!r} exists and was begun with other settings{stays}:\n  {listed}\n"
+        f"Wanted: the same settings, to go on with it; or --redo {first}, which does that stage and all after it again "
+        f"with the new ones. Else choose another --name, or remove it with `automl runs clean {name}`."
+    )

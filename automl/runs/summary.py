@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
+from automl.errors import StageFailed
 from automl.records import Checked, Compressed, Evaluated, Exported, Packed, Parted, Picked, Reported, Trained, Tuned
 from automl.runs.done import read_done
+from automl.runs.events import read_events, warnings_said
 from automl.runs.folder import RunFolder
 from automl.stage_table import STAGES
 from automl.types import Scores
 
+R = TypeVar("R")
+
 
 def summarise(folder: RunFolder) -> dict[str, Any]:
-    """Everything that the finished stages of a run say, as JSON values; what is not there yet is absent."""
+    """Everything that the finished stages of a run say, as JSON values; what is not there yet is absent.
+
+    So is a stage whose record is broken: the pipeline finds that out, and does it again.
+    """
     done = {stage.name: found for stage in STAGES if (found := read_done(folder.done_json(stage.name)))}
     facts: dict[str, Any] = {"stages": {name: {"seconds": found.seconds} for name, found in done.items()}}
-    if "check" in done:
-        checked = folder.record(Checked)
+
+    def record(kind: type[R]) -> R | None:
+        if folder.stage_of(kind) not in done:
+            return None
+        with contextlib.suppress(StageFailed):
+            return folder.record(kind)
+        return None
+
+    if checked := record(Checked):
         facts["dataset_fingerprint"] = checked.dataset_fingerprint
         facts["images"] = checked.n_images
         facts["rejected"] = checked.n_rejected
         facts["classes"] = list(checked.classes)
-    if "split" in done:
-        facts["parts"] = dict(folder.record(Parted).per_part)
-    if "pack" in done:
-        facts["size_px"] = list(folder.record(Packed).sizes_px)
-    if "pick" in done:
-        picked = folder.record(Picked)
+    if parted := record(Parted):
+        facts["parts"] = dict(parted.per_part)
+    if packed := record(Packed):
+        facts["size_px"] = list(packed.sizes_px)
+    if picked := record(Picked):
         facts["backbone"] = picked.chosen
         facts["weights"] = asdict(picked.weights)
-    if "tune" in done:
-        tuned = folder.record(Tuned)
+    if tuned := record(Tuned):
         facts["trials"] = len(tuned.trials)
         facts["best_trial"] = tuned.best
-    if "train" in done:
-        trained = folder.record(Trained)
+    if trained := record(Trained):
         facts["winner"] = trained.winner
         facts["metrics"] = {"validation": {"accuracy": asdict(trained.validation_accuracy)}}
-    if "compress" in done:
-        compressed = folder.record(Compressed)
+    if compressed := record(Compressed):
         facts["variants"] = [asdict(variant) for variant in compressed.variants]
         facts["chosen"] = compressed.chosen
-    if "evaluate" in done:
-        evaluated = folder.record(Evaluated)
+    if evaluated := record(Evaluated):
         facts["metrics"] = {
             "test": _headline(evaluated.scores[evaluated.chosen]),
             "test_fp32": _headline(evaluated.scores["fp32"]),
             "validation": _headline(evaluated.validation),
         }
-    if "export" in done:
-        facts["gate"] = asdict(folder.record(Exported).gate)
-    if "report" in done:
-        reported = folder.record(Reported)
+    if exported := record(Exported):
+        facts["gate"] = asdict(exported.gate)
+    if reported := record(Reported):
         facts["bundle"] = reported.bundle
         facts["report"] = reported.report
+    said = warnings_said(read_events(folder.events_jsonl))
+    facts["warnings"] = list(dict.fromkeys(text for stage in done for text in said.get(stage, ())))
     return facts
 
 

@@ -28,7 +28,7 @@ from automl.report.facts import Facts, Setting, Surroundings
 from automl.report.page import render
 from automl.report.pictures import data_address, samples
 from automl.runs.atomic import write_text
-from automl.runs.events import read_events
+from automl.runs.events import read_events, warnings_said
 from automl.runs.settings import flatten
 from automl.runtime.context import StageContext
 
@@ -99,7 +99,12 @@ def surroundings(ctx: StageContext, cpu: str) -> Surroundings:
         versions={name: str(version) for name, version in run.get("versions", {}).items()},
         hardware={what: words for what, words in known.items() if words},
         stage_seconds={name: float(stage["seconds"]) for name, stage in run.get("stages", {}).items()},
-        warnings=warnings_said(read_events(ctx.folder.events_jsonl)),
+        warnings=tuple(
+            text
+            for stage, texts in warnings_said(read_events(ctx.folder.events_jsonl)).items()
+            if stage not in SAID_ELSEWHERE
+            for text in texts
+        ),
     )
 
 
@@ -120,15 +125,3 @@ def settings_of(recipe: Recipe) -> tuple[Setting, ...]:
         for key, value in flatten(recipe.model_dump(mode="json")).items()
         if value != defaults[key] and key != "seed"
     )
-
-
-def warnings_said(events: list[dict[str, object]]) -> tuple[str, ...]:
-    """What the stages warned of in the attempts that count: a stage that begins anew takes its earlier words back."""
-    said: dict[str, list[str]] = {}
-    for event in events:
-        stage = str(event.get("stage"))
-        if event.get("event") == "stage started":
-            said[stage] = []
-        elif event.get("event") == "warning" and stage not in SAID_ELSEWHERE:
-            said.setdefault(stage, []).append(str(event.get("text")))
-    return tuple(text for texts in said.values() for text in texts)

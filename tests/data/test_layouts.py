@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.data.layouts import LAYOUTS, list_dataset, listing_fingerprint, part_of
+from automl.data.layouts import LAYOUTS, OWN, list_dataset, listing_fingerprint, part_of
 from automl.errors import DataError, RecipeError
 
 
@@ -104,6 +104,31 @@ def test_links_are_followed_to_files_inside_the_dataset_alone(tmp_path: Path) ->
 
     assert [file.path for file in listing.files] == ["a/1.png", "a/again.png", "b/1.png"]
     assert listing.ignored == {"link that leaves the dataset": 2, "link to a folder, or to nothing": 2}
+
+
+def test_runs_and_bundles_inside_the_dataset_are_no_classes(tmp_path: Path) -> None:
+    _make(tmp_path, "a/1.png", "b/1.png", "runs/x/pack/samples.png", "exports/x/golden/1.png", "b/runs/2.png")
+
+    listing = list_dataset(tmp_path, own=(tmp_path / "runs", tmp_path / "a" / ".." / "exports"))
+
+    assert listing.classes == ("a", "b")
+    assert [file.path for file in listing.files] == ["a/1.png", "b/1.png", "b/runs/2.png"]
+    assert listing.ignored == {OWN: 2}
+
+
+def test_the_dataset_itself_is_listed_also_where_runs_are_kept_in_it(tmp_path: Path) -> None:
+    _make(tmp_path, "a/1.png", "b/1.png")
+
+    assert len(list_dataset(tmp_path, own=(tmp_path,)).files) == 2
+
+
+def test_classes_that_are_too_small_are_told_from_their_names_alone(tmp_path: Path) -> None:
+    _make(tmp_path, *(f"a/{n}.png" for n in range(4)), "b/1.png", "c/1.png", "c/2.png")
+
+    with pytest.raises(DataError, match=r"2 of 3 classes have too few images: 'b' with 1, 'c' with 2\. Wanted: .* 4"):
+        list_dataset(tmp_path, least=4)
+    with pytest.raises(DataError, match="1 of 2 classes"):
+        list_dataset(tmp_path, ("b",), least=4)
 
 
 def test_names_that_are_not_utf8_are_passed_over(tmp_path: Path) -> None:
