@@ -72,6 +72,7 @@ class Request:
     exports: Path
     weights: Path | None = None
     deadline_at: float | None = None  # wall time, seconds since the epoch; None: as the run has it, or none
+    keep_deadline: bool = True  # False: where deadline_at is None, the one that the run has holds no more
     redo: str | None = None  # throw this stage away, and all after it
 
 
@@ -155,7 +156,9 @@ def _begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) ->
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             _throw_away(folder.stage(stage))
-    deadline_at = request.deadline_at if request.deadline_at is not None else before.get("deadline_at")
+    deadline_at = request.deadline_at
+    if deadline_at is None and request.keep_deadline:
+        deadline_at = before.get("deadline_at")
     facts = {
         "schema": SCHEMA,
         "name": request.name,
@@ -202,7 +205,12 @@ def _go(run: _Run) -> dict[str, Any]:
             run.stage = "rehearsal"
             run.tell("stage started", stage="rehearsal", does="try the export path with the untrained networks")
             started = time.monotonic()
-            rehearse(run.folder, recipe, run.request.weights, children, _left(run))
+            _refuse_late(_left(run))
+            try:
+                rehearse(run.folder, recipe, run.request.weights, children, _left(run))
+            except StageFailed:
+                _refuse_late(_left(run))  # the deadline stopped it
+                raise
             run.tell("stage done", stage="rehearsal", seconds=time.monotonic() - started)
         for number, stage in enumerate(STAGES, 1):
             _do_stage(run, stage, number, children)
