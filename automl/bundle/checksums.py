@@ -32,18 +32,24 @@ def verify_checksums(folder: Path) -> list[str]:
     Named are files that are missing, changed, or not listed, and lines that are no checksum.
     """
     try:
-        lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
+        text = (folder / NAME).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         return [f"{NAME} cannot be read: {error}"]
+    lines = text.splitlines()
     faults = [
         f"{NAME} line {number} is no checksum" for number, line in enumerate(lines, 1) if not _LINE.fullmatch(line)
     ]
-    wanted = {match[2]: match[1] for line in lines if (match := _LINE.fullmatch(line))}
+    wanted = listed_checksums(text)
     found = checksums_of(folder)
     faults += [f"{path} is missing" for path in sorted(wanted.keys() - found.keys())]
     faults += [f"{path} has changed" for path in sorted(wanted.keys() & found.keys()) if wanted[path] != found[path]]
     faults += [f"{path} is not listed" for path in sorted(found.keys() - wanted.keys())]
     return faults
+
+
+def listed_checksums(text: str) -> dict[str, str]:
+    """sha256 by relative path, as the text of SHA256SUMS lists them; lines that are no checksum are passed over."""
+    return {match[2]: match[1] for line in text.splitlines() if (match := _LINE.fullmatch(line))}
 
 
 def checksums_of(folder: Path) -> dict[str, str]:

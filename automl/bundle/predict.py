@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ PixelArray = npt.NDArray[np.uint8]
 
 SCHEMA: Final = 1  # of bundle.json, as this script reads it
 MODEL_LIMIT_BYTES: Final = 1 << 30
+WORDS_LIMIT_BYTES: Final = 1 << 26  # of the other files
 BATCH: Final = 32
 SAMPLED: Final = 8  # pixels along each edge that the self-test compares
 PIXEL_TOLERANCE: Final = 1.0  # grey levels, mean; other builds of the JPEG library differ by less, mistakes by more
@@ -132,7 +134,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """bundle.json, of this script's schema. Raises: BundleFault."""
     path = folder / "bundle.json"
     try:
-        facts: dict[str, Any] = json.loads(path.read_bytes())
+        facts: dict[str, Any] = json.loads(read_file(path, WORDS_LIMIT_BYTES))
         if facts["schema"] != SCHEMA:
             raise BundleFault(
                 f"{path} has schema {facts['schema']!r}. Wanted: {SCHEMA}. Use the bundle's own predict.py."
@@ -142,7 +144,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
             raise ValueError("classes or sizes make no sense")
     except OSError as error:
         raise BundleFault(f"{path} cannot be read: {error.strerror}. Wanted: the folder of a bundle.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleFault(
             f"{path} cannot be understood ({error!r}). Wanted: the file that the bundle came with."
         ) from error
@@ -155,15 +157,24 @@ def open_model(path: Path) -> onnxruntime.InferenceSession:
     # Weights outside the file would be looked for in this place, below which there can be none.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     try:
-        if path.stat().st_size > MODEL_LIMIT_BYTES:
-            raise BundleFault(f"{path} has {path.stat().st_size:,} bytes. Wanted: at most {MODEL_LIMIT_BYTES:,}.")
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        model = read_file(path, MODEL_LIMIT_BYTES)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise BundleFault(f"{path} cannot be read: {error.strerror}. Wanted: the folder of a bundle.") from error
     except BundleFault:
         raise
     except Exception as error:  # onnxruntime's errors have no base class of their own
         raise BundleFault(f"{path} cannot be loaded: {error}. Wanted: an ONNX model whole in one file.") from error
+
+
+def read_file(path: Path, limit_bytes: int) -> bytes:
+    """A file of a bundle. Raises: OSError; BundleFault: too large, or a device, a pipe: reading it might never end."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise BundleFault(f"{path} is no regular file. Wanted: the file that the bundle came with.")
+    if facts.st_size > limit_bytes:
+        raise BundleFault(f"{path} has {facts.st_size:,} bytes. Wanted: at most {limit_bytes:,}.")
+    return path.read_bytes()
 
 
 def find_images(given: Iterable[Path]) -> list[Path]:
@@ -207,7 +218,7 @@ def selftest(predictor: Predictor) -> Selftest:
     """
     folder = predictor.folder / "golden"
     try:
-        golden = json.loads((folder / "expected.json").read_bytes())
+        golden = json.loads(read_file(folder / "expected.json", WORDS_LIMIT_BYTES))
         names = [Path(picture["file"]).name for picture in golden["pictures"]]
         expected = np.array([picture["probabilities"] for picture in golden["pictures"]], dtype=np.float32)
         tolerance = float(golden["tolerance"])
@@ -324,7 +335,7 @@ def as_table(predictions: Iterable[Prediction], top: int) -> str:
     lines = [
         [
             printable(prediction.path),
-            *(cell for label, p in prediction.ranked[:top] for cell in (printable(label), f"{p:.4f}")),
+            *(cell for label, p in prediction.ranked[:top] for cell in (visible(label), f"{p:.4f}")),
         ]
         for prediction in predictions
         if not prediction.fault
@@ -336,6 +347,11 @@ def as_table(predictions: Iterable[Prediction], top: int) -> str:
 def printable(text: object) -> str:
     """The text with control characters and broken encodings spelled out, so that no name can steer a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def visible(label: str) -> str:
+    """The label as printable, in quotation marks if it begins or ends with a blank."""
+    return printable(label) if label == label.strip() else f"'{printable(label)}'"
 
 
 if __name__ == "__main__":

@@ -5,16 +5,33 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
 from rich.text import Text
 
 Hear = Callable[[Mapping[str, Any]], None]
 QUIET_S: Final = 10.0
 """Seconds between two plain progress lines of one stage."""
+SPEED_S: Final = 3600.0
+"""Over how much of the past the time left is reckoned: trials take minutes each, and two are needed."""
+INDENT: Final = "  "
+TITLE: Final = 14
+"""Columns of the longest title, "10/10 evaluate": the bars of all stages begin at the same place."""
+TIME: Final = 7
+"""Columns of a time, h:mm:ss."""
 
 
 @contextlib.contextmanager
@@ -24,16 +41,43 @@ def watching() -> Iterator[Hear]:
         yield PlainLines()
         return
     console = Console(file=sys.stderr, highlight=False)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[note]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        console=console,
-        transient=True,
-    ) as progress:
+    with StageProgress(console=console, transient=True, speed_estimate_period=SPEED_S) as progress:
         yield LiveLines(console, progress)
+
+
+class StageProgress(Progress):
+    """The live line, laid out anew for the terminal's width at each drawing."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if not self.tasks:  # as when the base class, half made and without a console, asks for the first time
+            return
+        self.columns = line_of(self.console.width)
+        table = self.make_tasks_table(self.tasks)
+        table.expand = True  # the note has what the others leave
+        yield table
+
+
+def line_of(width: int) -> tuple[ProgressColumn, ...]:
+    """Title, bar, note, time since the stage began, time left. In a narrow terminal the first time goes.
+
+    Whatever the note says, the others are whole from 32 columns on.
+    """
+    bar = 24 if width >= 100 else 12 if width >= 60 else 6
+    elapsed = (TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=TIME, justify="right")),)
+    return (
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, min_width=TITLE)),
+        BarColumn(bar_width=bar, table_column=Column(no_wrap=True, min_width=bar)),
+        NoteColumn(table_column=Column(ratio=1)),
+        *(elapsed if width >= 80 else ()),
+        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=TIME, justify="right")),
+    )
+
+
+class NoteColumn(ProgressColumn):
+    """What the stage is doing, on one line: cut with an ellipsis where there is no room."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["note"], no_wrap=True, overflow="ellipsis")
 
 
 class PlainLines:
@@ -75,17 +119,20 @@ class LiveLines:
         elif kind == "progress":
             if self._task is not None:
                 total = event["total"] or None
-                self._progress.update(
-                    self._task, completed=event["done"], total=total, note=_printable(event["text"])[:60]
-                )
+                self._progress.update(self._task, completed=event["done"], total=total, note=_printable(event["text"]))
         else:
             if kind != "warning":
                 self._drop()
             if line := words(event):
-                style = {"warning": "yellow", "job started": "bold", "failed": "red", "stage skipped": "dim"}.get(
+                style = {"warning": "yellow", "failed": "red", "stage skipped": "dim", "job started": "bold"}.get(
                     kind, ""
                 )
-                self._console.print(Text(_printable(line), style=style))
+                self._print(Text(_printable(line), style=style))
+
+    def _print(self, line: Text) -> None:
+        """A line that is too long is folded between words, and goes on indented."""
+        folded = line.wrap(self._console, max(self._console.width - len(INDENT), 1))
+        self._console.print(Text(f"\n{INDENT}").join(folded))
 
     def _drop(self) -> None:
         if self._task is not None:

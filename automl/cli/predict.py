@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 def predict(bundle: Path, inputs: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
     """Label images, or all images in folders, with the model in BUNDLE.
 
+    A bundle whose model, labels or bundle.json are not those of its SHA256SUMS is refused.
+
     A file that cannot be read is told on stderr, and the command goes on; it ends with exit code 3 then.
     """
     from automl import api
@@ -79,9 +81,9 @@ def _print_table(found: Sequence[Prediction]) -> None:
         if not prediction.fault:
             label, probability = prediction.ranked[0]
             rows.append((_shown(str(prediction.path)), _shown(label), f"{probability:.4f}"))
-    print_table(("image", "label", "probability"), rows, right=("probability",))
+    print_table(("image", "label", "probability"), rows, right=("probability",), paths="image")
 
 
 def _shown(text: str) -> str:
-    """The text, quoted with its odd characters spelled out where a terminal could not print it, or would obey it."""
-    return text if text.isprintable() else repr(text)
+    """The text; quoted, odd characters spelled out, where a terminal would obey them, or blanks end it unseen."""
+    return text if text.isprintable() and text == text.strip() else repr(text)

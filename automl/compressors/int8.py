@@ -56,6 +56,13 @@ CALIBRATION: Final[dict[Method, dict[str, Any]]] = {
     },
 }
 
+SEVEN_BIT_WEIGHTS: Final = True
+"""-64 .. 63: on an x86 CPU without VNNI the kernel adds two products of an 8-bit weight in 16 bits, and saturates.
+
+There a small net with 8-bit weights called 15 of 269 digits by another name, with 7 bits none, at the same speed
+(benchmarks/int8_weights.py; docs/measurements.md). The file must be right wherever it is deployed, so 7 bits always.
+"""
+
 QUANTISED: Final = (
     "Conv", "Gemm", "MatMul", "Add", "Mul", "Relu", "Clip", "Sigmoid", "Concat", "Pad", "MaxPool", "AveragePool",
     "GlobalAveragePool", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten",
@@ -113,6 +120,7 @@ def compress(source: Path, target: Path, calibration: npt.NDArray[np.uint8], *, 
             per_channel=True,
             activation_type=QuantType.QUInt8,  # signed activations leave half the convolutions float (decision 8)
             weight_type=QuantType.QInt8,
+            reduce_range=SEVEN_BIT_WEIGHTS,
             **CALIBRATION[method],
         )
         write_bytes(target, (scratch / "int8.onnx").read_bytes())

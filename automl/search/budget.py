@@ -44,7 +44,7 @@ class Over:
 
 
 def next_trial(
-    budget: Budget, trials: Sequence[Trial], *, n_started: int, searched_s: float, left_s: float
+    budget: Budget, trials: Sequence[Trial], *, n_started: int, searched_s: float, left_s: float, guess_s: float
 ) -> Allowed | Over:
     """Whether another trial may start, and for how long.
 
@@ -53,17 +53,20 @@ def next_trial(
         n_started: trials that have a number already, ended or not.
         searched_s: how long the search has run.
         left_s: seconds to the deadline, less what the stages after the search need.
+        guess_s: what a whole trial takes, where none was measured: one that is cut off says little, and costs training.
     """
     if n_started >= budget.trials:
         return Over(reason=f"all {budget.trials} trials were run")
     if failures_at_the_end(trials) >= FAILURES_IN_A_ROW:
         return Over(reason=f"{FAILURES_IN_A_ROW} trials in a row failed, the last one: {trials[-1].error}")
     allowed_s = min(budget.search_s - searched_s, left_s)
-    typical_s = median([trial.seconds for trial in trials if trial.state != "failed"] or [0.0])
-    if allowed_s <= 0 or allowed_s < typical_s:
+    measured = [trial.seconds for trial in trials if trial.state != "failed"]
+    # Cut off by the deadline a first trial would say little, and cost training; the recipe may cut it as it likes.
+    needed_s = median(measured) if measured else min(guess_s, budget.trial_s, budget.search_s - searched_s)
+    if allowed_s <= 0 or allowed_s < needed_s:
         what = "the search's time is used up" if budget.search_s - searched_s <= left_s else "the deadline is near"
-        typical = f", and a trial takes {typical_s:.0f} s" if typical_s else ""
-        return Over(reason=f"{what}: {max(allowed_s, 0):.0f} s are left{typical}")
+        needs = f", and a trial takes {needed_s:.0f} s" if needed_s > 0 else ""
+        return Over(reason=f"{what}: {max(allowed_s, 0):.0f} s are left{needs}")
     return Allowed(limit_s=min(allowed_s, budget.trial_s))
 
 
@@ -110,6 +113,10 @@ class Pace:
     def tail_s(self) -> float:
         """Compress, evaluate, export and report."""
         return TAIL_S + TAIL_EXPORTS * self.start_s + TAIL_PASSES * self.n_held_out / self.images_s
+
+    def trial_s(self, epochs: int) -> float:
+        """A trial of so many epochs, where none was measured."""
+        return self.start_s + epochs * self.epoch_s
 
     def training_s(self, trials: Sequence[Trial], *, epochs: int, at_most_s: float) -> float:
         """The final training: as many epochs as the recipe has, each as long as the trials' were."""

@@ -155,7 +155,14 @@ def _next(
 ) -> tuple[Started, float] | Over:
     """The trial to start now, with its seconds; one that a kill interrupted goes before a new one."""
     n_started = len(trials) + len(running)
-    allowed = next_trial(plan.budget, trials, n_started=n_started, searched_s=searched_s, left_s=plan.left_s(trials))
+    allowed = next_trial(
+        plan.budget,
+        trials,
+        n_started=n_started,
+        searched_s=searched_s,
+        left_s=plan.left_s(trials),
+        guess_s=pace_of(plan.ctx).trial_s(plan.ctx.recipe.tune.epochs),
+    )
     if isinstance(allowed, Over):
         return allowed
     if unfinished:

@@ -17,7 +17,17 @@ import onnx
 import pytest
 from PIL import Image
 
-from automl.bundle.predict import SUFFIXES, BundleFault, Predictor, agreeing, find_images, printable
+from automl.bundle.predict import (
+    SUFFIXES,
+    BundleFault,
+    Prediction,
+    Predictor,
+    agreeing,
+    as_table,
+    find_images,
+    printable,
+    visible,
+)
 from automl.bundle.use import predict_images
 from automl.data.layouts import SUFFIXES as SUFFIXES_OF_DATASETS
 from automl.errors import DataError, UsageError
@@ -141,6 +151,13 @@ def test_a_name_cannot_steer_the_terminal(bundle, pictures, tmp_path):
     assert printable("naïve 猫") == "naïve 猫"
 
 
+def test_blanks_round_a_label_are_seen_in_the_table():
+    assert [visible(label) for label in ("cat", " cat", "cat ", "a cat", " \x07")] == [
+        "cat", "' cat'", "'cat '", "a cat", r"' \x07'",
+    ]  # fmt: skip
+    assert as_table([Prediction(Path("a.png"), {"cat ": 1.0})], 1) == "a.png  'cat '  1.0000\n"
+
+
 # The self-test
 
 
@@ -241,6 +258,36 @@ def test_a_model_that_reads_another_file_is_refused(bundle, tmp_path, monkeypatc
         Predictor(copy)
 
 
+@pytest.mark.parametrize("name", ["bundle.json", "model.onnx"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_a_file_that_is_none_is_refused_before_it_is_read(bundle, tmp_path, name, kind):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    make_irregular(copy / name, kind)
+    with pytest.raises(BundleFault, match=f"{name} is no regular file"):
+        Predictor(copy)
+    done = use(copy, "--selftest", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"{name} is no regular file" in done.stderr
+
+
+def make_irregular(path: Path, kind: str) -> None:
+    """Put something in the file's place that reading would never come to the end of, or cannot read."""
+    path.unlink()
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+
+
+def test_facts_nested_without_end_are_refused(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "bundle.json").write_text("[" * 100_000)
+    with pytest.raises(BundleFault, match="cannot be understood"):
+        Predictor(copy)
+
+
 def test_a_model_beyond_the_size_limit_is_not_read(bundle, tmp_path, monkeypatch):
     monkeypatch.setattr("automl.bundle.predict.MODEL_LIMIT_BYTES", 100)
     with pytest.raises(BundleFault, match="at most 100"):
@@ -256,6 +303,51 @@ def test_the_package_predicts_with_its_own_code_and_never_runs_the_bundles(bundl
         (copy / name).write_text("raise SystemExit('ran the code of a bundle')")
     found = predict_images(copy, [pictures / "blue"])
     assert [prediction.ranked[0][0] for prediction in found] == ["blue"] * 10
+
+
+def test_the_package_reads_a_bundle_whose_files_are_links(bundle, pictures, tmp_path):
+    store = shutil.copytree(bundle, tmp_path / "store")
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "model.onnx").unlink()
+    (copy / "model.onnx").symlink_to(store / "model.onnx")
+    assert len(predict_images(copy, [pictures / "blue"])) == 10
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "labels.txt", "model.onnx"])
+def test_the_package_refuses_a_bundle_with_a_changed_file_by_name(bundle, pictures, tmp_path, name):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    with (copy / name).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(UsageError, match=f"{name} has changed: its SHA-256 is not the one in SHA256SUMS") as caught:
+        predict_images(copy, [pictures])
+    assert str(caught.value).endswith("Copy it anew.")
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "model.onnx", "SHA256SUMS"])
+def test_the_package_refuses_a_bundle_with_a_missing_or_irregular_file_by_name(bundle, pictures, tmp_path, name):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / name).unlink()
+    with pytest.raises(UsageError, match=f"{name} cannot be read: No such file"):
+        predict_images(copy, [pictures])
+    (copy / name).symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match=f"{name} is no regular file"):
+        predict_images(copy, [pictures])
+
+
+def test_the_package_refuses_a_file_that_cannot_be_read_to_its_end(bundle, pictures, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "model.onnx").unlink()
+    (copy / "model.onnx").symlink_to("/proc/self/mem")  # a regular file by its looks; its first byte is an I/O error
+    with pytest.raises(UsageError, match=r"model\.onnx cannot be read: Input/output error"):
+        predict_images(copy, [pictures])
+
+
+def test_the_package_refuses_a_file_that_the_checksums_do_not_list(bundle, pictures, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    lines = (copy / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (copy / "SHA256SUMS").write_text("".join(line for line in lines if "model.onnx" not in line))
+    with pytest.raises(UsageError, match=r"model\.onnx is not listed in SHA256SUMS"):
+        predict_images(copy, [pictures])
 
 
 def test_the_package_tells_no_bundle_from_no_image(bundle, tmp_path):

@@ -22,7 +22,7 @@ def test_a_bundle_holds_these_files(bundle):
     files = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
     pictures = {f"golden/{name}" for name in golden_pictures(SIZE_PX, 1)}
     words = {"model.onnx", "labels.txt", "bundle.json", "predict.py", "resize.py", "MODEL_CARD.md"}
-    assert files == words | pictures | {"golden/expected.json"}
+    assert files == words | pictures | {"golden/expected.json", "SHA256SUMS"}  # the last one by the fixture
 
 
 def test_the_code_is_copied_as_it_is(bundle):

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from automl.bundle.checksums import write_checksums
 from automl.bundle.facts import BundleFacts
 from automl.bundle.write import write_bundle
 from automl.types import ClassScore, Interval, Scores, Variant, WeightsFound
@@ -85,7 +86,8 @@ def facts_of(**changes: object) -> BundleFacts:
 
 
 def colour_bundle(folder: Path, **changes: object) -> Path:
-    """A whole bundle in `folder`."""
+    """A whole bundle in `folder`, with its checksums."""
     model = colour_model(folder.parent / f"{folder.name}.onnx")
     write_bundle(folder, model=model, facts=facts_of(**changes), seed=1)
+    write_checksums(folder)
     return folder

@@ -1,10 +1,14 @@
 import io
 import time
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
 
-from automl.cli.console import LiveLines, PlainLines
+from automl.cli.console import SPEED_S, TITLE, LiveLines, PlainLines, StageProgress
+from automl.stage_table import STAGES
 
 STORY = [
     {"event": "run started", "name": "flowers", "folder": "/runs/flowers", "resumed": False},
@@ -67,3 +71,82 @@ def test_a_batchs_jobs_are_told_with_their_share_of_the_time_and_errors_on_one_l
         "job 2/3 pets: done",
         "job 2/3 pets: failed: two lines",
     ]
+
+
+# The live line in terminals of several widths
+
+TRIAL = "best 0.912, trial 12: learning rate 0.0012, dropout 0.3, augment strong, label smoothing 0.1, unfreeze 3"
+
+
+class Terminal:
+    """A terminal of some width, whose clock the test turns."""
+
+    def __init__(self, width: int) -> None:
+        self.screen = io.StringIO()
+        self.console = Console(
+            file=self.screen, force_terminal=True, color_system="standard", width=width, highlight=False
+        )
+        self.now = 1000.0
+        self.progress = StageProgress(
+            console=self.console, auto_refresh=False, get_time=lambda: self.now, speed_estimate_period=SPEED_S
+        )
+        self.hear = LiveLines(self.console, self.progress)
+
+    def line(self) -> str:
+        """What is drawn for the stage at work; it must be one line."""
+        with self.console.capture() as drawn:
+            self.console.print(self.progress.get_renderable())
+        (line,) = Text.from_ansi(drawn.get()).plain.splitlines()
+        assert cell_len(line) <= self.console.width
+        return line
+
+    def tune(self, note: str) -> None:
+        """Half of twenty trials, 100 s each."""
+        self.hear({"event": "stage started", "stage": "evaluate", "number": 10, "of": 10, "does": "search"})
+        for done in range(11):
+            self.hear({"event": "progress", "stage": "evaluate", "done": done, "total": 20, "text": note})
+            self.now += 100 if done < 10 else 5
+
+
+@pytest.mark.parametrize(
+    ("width", "bar", "times"),
+    [(120, 24, ["0:16:45", "0:16:40"]), (80, 12, ["0:16:45", "0:16:40"]), (79, 12, ["0:16:40"]), (60, 12, ["0:16:40"]),
+     (40, 6, ["0:16:40"]), (32, 6, ["0:16:40"])],
+)  # fmt: skip
+def test_a_long_note_is_cut_and_title_bar_and_times_are_whole(width, bar, times):
+    terminal = Terminal(width)
+    terminal.tune(TRIAL)
+    title, rest = terminal.line()[:TITLE], terminal.line()[TITLE + 1 :]
+    assert title == "10/10 evaluate"
+    assert set(rest[:bar]) <= set("━╸╺")
+    assert rest[bar] == " "
+    note = rest[bar + 1 :].removesuffix(" " + " ".join(times))
+    assert note != rest[bar + 1 :]
+    assert note.endswith("…")
+    assert TRIAL.startswith(note[:-1])
+
+
+def test_the_line_is_laid_out_anew_when_the_terminal_becomes_narrower():
+    terminal = Terminal(120)
+    terminal.tune("short")
+    assert terminal.line().split()[-3:] == ["short", "0:16:45", "0:16:40"]
+    terminal.console.width = 60
+    assert terminal.line().split()[-2:] == ["short", "0:16:40"]
+
+
+def test_every_stages_title_fits():
+    assert len(STAGES) == 10
+    assert max(len(f"10/10 {stage.name}") for stage in STAGES) == TITLE
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40])
+def test_a_long_warning_is_folded_between_words_and_goes_on_indented(width):
+    terminal = Terminal(width)
+    text = "3 images could not be read and were left out: daisy/IMG_2026.jpg, two more in check/rejected.csv " * 2
+    terminal.hear({"event": "warning", "stage": "check", "text": text.strip()})
+    first, *more = Text.from_ansi(terminal.screen.getvalue()).plain.splitlines()
+    assert first.startswith("warning: 3 images could")
+    assert more
+    assert all(line.startswith("  ") and not line.startswith("   ") for line in more)
+    assert all(cell_len(line) <= width for line in (first, *more))
+    assert " ".join(line.strip() for line in (first, *more)) == f"warning: {text.strip()}"

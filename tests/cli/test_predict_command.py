@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +90,29 @@ def test_the_wrong_folder_is_a_usage_error_and_nothing_to_read_a_data_error(bund
     assert nothing.returncode == 3
     assert "No such file" in nothing.stderr
     assert command(bundle, pictures, "--json", "--csv").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.symlink_to("/dev/zero"), "model.onnx is no regular file"),
+        (os.mkfifo, "model.onnx is no regular file"),
+        (lambda path: path.write_text("another model"), "model.onnx has changed"),
+    ],
+)
+def test_a_bundle_that_is_not_as_published_is_refused_before_any_image_is_read(bundle, tmp_path, spoil, words):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    (copy / "model.onnx").unlink()
+    spoil(copy / "model.onnx")
+    done = command(copy, tmp_path / "missing.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_blanks_round_a_label_are_quoted_in_the_table_and_left_alone_in_json(pictures, tmp_path):
+    blank = colour_bundle(tmp_path / "blank", classes=(" red", "green ", "blue"))
+    rows = command(blank, pictures).stdout.splitlines()[1:]
+    assert [row.removeprefix(str(pictures)).split()[1:-1] for row in rows] == [["blue"], ["'green", "'"], ["'", "red'"]]
+    labels = [row["label"] for row in json.loads(command(blank, pictures, "--json").stdout)]
+    assert labels == ["blue", "green ", " red"]

@@ -42,6 +42,8 @@ FAILED = trial(1, accuracy=None, seconds=500)
     ("trials", "searched_s", "left_s", "limit_s"),
     [
         ((), 0, INFINITE, 30),  # the trial's own limit
+        ((), 91, INFINITE, 9),  # the recipe may cut a trial short
+        ((), 0, 12, 12),  # the deadline may not, unless one fits as guessed
         ((trial(1),), 75, INFINITE, 25),  # what is left of the search
         ((trial(1),), 0, 21, 21),  # what is left before the deadline
         ((trial(1, seconds=90), trial(2, seconds=5)), 50, INFINITE, 30),  # the median, not the longest, must fit
@@ -52,7 +54,7 @@ FAILED = trial(1, accuracy=None, seconds=500)
 def test_a_trial_may_start_and_take_the_smallest_of_three_limits(
     trials: tuple[Trial, ...], searched_s: float, left_s: float, limit_s: float
 ) -> None:
-    allowed = next_trial(BUDGET, trials, n_started=len(trials), searched_s=searched_s, left_s=left_s)
+    allowed = next_trial(BUDGET, trials, n_started=len(trials), searched_s=searched_s, left_s=left_s, guess_s=12)
     assert allowed == Allowed(limit_s=limit_s)
 
 
@@ -64,13 +66,16 @@ def test_a_trial_may_start_and_take_the_smallest_of_three_limits(
         ((), 0, 101, INFINITE, "the search's time is used up: 0 s are left"),
         ((trial(1),), 1, 81, INFINITE, "the search's time is used up: 19 s are left, and a trial takes 20 s"),
         ((trial(1),), 1, 0, 10, "the deadline is near: 10 s are left, and a trial takes 20 s"),
-        ((), 0, 0, -5, "the deadline is near: 0 s are left"),
+        ((), 0, 0, -5, "the deadline is near: 0 s are left, and a trial takes 12 s"),
+        ((), 0, 0, 11, "the deadline is near: 11 s are left, and a trial takes 12 s"),
     ],
 )
 def test_no_trial_starts_without_the_means_for_it_and_the_reason_is_told(
     trials: tuple[Trial, ...], n_started: int, searched_s: float, left_s: float, reason: str
 ) -> None:
-    assert next_trial(BUDGET, trials, n_started=n_started, searched_s=searched_s, left_s=left_s) == Over(reason=reason)
+    assert next_trial(BUDGET, trials, n_started=n_started, searched_s=searched_s, left_s=left_s, guess_s=12) == Over(
+        reason=reason
+    )
 
 
 def test_failures_count_only_while_nothing_succeeds_after_them() -> None:

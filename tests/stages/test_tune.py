@@ -254,14 +254,15 @@ def test_the_deadline_keeps_time_for_the_stages_after_the_search(tuning: Tuning)
     # Kept back: 5 s, three exports of 4 s and 6 x 50 images at 100/s; 4 s for the training's start and its 20 epochs,
     # each of 3 x 100 images at 100/s, then of 2 s as measured.
     tail_s, start_s = 5 + 3 * 4 + 3, 4
-    deadline_at = tail_s + start_s + 60 + 1
+    trial_s = 4 + 4 * 3
+    deadline_at = tail_s + start_s + 60 + trial_s
     ctx, front = tuning({"trials": 50}, deadline_at=deadline_at)
     ctx.folder.rehearsal_json.write_text('{"seconds": {"mobilenetv2": 4}}')
     tuned = run(ctx)
-    assert front.jobs[0]["stop_at"] == pytest.approx(1.0)
+    assert front.jobs[0]["stop_at"] == pytest.approx(trial_s)
     assert front.jobs[1]["stop_at"] == pytest.approx(deadline_at - (tail_s + start_s + 40))
-    assert front.numbers == [1, 2]
-    assert tuned.reason.endswith("the deadline is near: 1 s are left, and a trial takes 10 s")
+    assert front.numbers == [1, 2, 3]
+    assert tuned.reason.endswith("the deadline is near: 6 s are left, and a trial takes 10 s")
 
 
 def test_without_time_for_a_trial_the_defaults_stand(tuning: Tuning) -> None:
@@ -269,7 +270,10 @@ def test_without_time_for_a_trial_the_defaults_stand(tuning: Tuning) -> None:
     tuned = run(ctx)
     assert front.jobs == []
     assert (tuned.best, tuned.trials) == (None, ())
-    assert tuned.reason == "no trial succeeded, so the settings are the defaults; the deadline is near: 0 s are left"
+    assert tuned.reason == (
+        "no trial succeeded, so the settings are the defaults; "
+        "the deadline is near: 0 s are left, and a trial takes 32 s"
+    )
 
 
 def test_parallel_trials_run_together_each_number_once_and_never_more_than_allowed(tuning: Tuning) -> None:
