@@ -5,7 +5,6 @@ Every function raises the errors of automl/errors.py, whose messages say what wa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.recipe.load import load_recipe
 from automl.runs.deadline import parse_deadline
-from automl.runs.folder import RunFolder
+from automl.runs.folder import RunFolder, name_from
 from automl.runs.inventory import RunRow, list_runs, remove_runs, show_run
 from automl.runs.pipeline import Request, execute
 from automl.runtime.doctor import Answer, examine
@@ -21,7 +20,9 @@ from automl.runtime.doctor import Answer, examine
 if TYPE_CHECKING:
     from automl.bundle.predict import Prediction
 
-__all__ = ["Answer", "RunRow", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run", "show_run"]
+__all__ = [
+    "Answer", "RunRow", "batch", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run", "show_run",
+]  # fmt: skip
 
 RUNS = Path("runs")
 EXPORTS = Path("exports")
@@ -72,10 +73,47 @@ def run(
     return execute(request, hear or (lambda _: None))
 
 
+def batch(
+    jobs: str | Path,
+    *,
+    until: str | None = None,
+    deadline: str | None = None,
+    runs: str | Path = RUNS,
+    exports: str | Path = EXPORTS,
+    weights: str | Path | None = None,
+    strict: bool = False,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """One run after another, by a jobs file; a job that fails costs itself alone. The same call again goes on.
+
+    Args:
+        jobs: a YAML file: `jobs:` and a list of {dataset, name, recipe, set}; paths in it are relative to its folder.
+        until: a time of day such as "07:00"; deadline: "90s", "3m", "8h" from now. One of them: when the batch must
+            have ended; the time left is shared among the jobs left.
+        runs, exports: folders of all runs, and of all bundles.
+        weights: a folder with pretrained weights, looked into before the Keras cache and the network.
+        strict: start nothing where any dataset cannot be listed.
+        hear: is called with each job's and run's event and with progress, in this thread.
+    Returns: the object that batch.json holds: state ("done", or "failed": not all jobs are done), jobs, page and more.
+    Raises: AutomlError: UsageError: the file has faults; DataError: strict, and a dataset is refused; RunLocked.
+    """
+    from automl.batches.loop import BatchRequest, execute_batch
+
+    request = BatchRequest(
+        jobs_file=Path(jobs),
+        until=until,
+        deadline=deadline,
+        runs=Path(runs),
+        exports=Path(exports),
+        weights=None if weights is None else Path(weights),
+        strict=strict,
+    )
+    return execute_batch(request, hear or (lambda _: None))
+
+
 def default_name(dataset: Path, recipe: str) -> str:
     """A run's name when none is given: DATASET-RECIPE, with what a name cannot hold replaced by '-'."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.absolute().name).strip("-._")
-    return f"{slug or 'dataset'}-{recipe}"[:80]
+    return f"{name_from(dataset)}-{recipe}"[:80]
 
 
 def predict(bundle: str | Path, inputs: Sequence[str | Path]) -> list[Prediction]:

@@ -10,6 +10,7 @@
     ├── StageFailed                 5   a stage failed; the run can be resumed
     │   ├── VariantFailed           5   one variant cannot be had; it costs itself alone
     │   └── GateRefused             5   the bundle did not pass its gate
+    ├── JobsFailed                  5   jobs of a batch were refused or failed; the others are done
     ├── ResourceMissing             5   disk, memory, a folder that cannot be written
     ├── RunLocked                   6   another process works on this run
     ├── AnswerIsNo                  1   doctor, verify: the question was answered with no
@@ -21,6 +22,7 @@ A message says what was found, what was wanted, and what to do. It is printed as
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 
@@ -38,6 +40,11 @@ class UsageError(AutomlError):
 
 class RecipeError(UsageError):
     """A recipe has faults; the message lists all of them."""
+
+    def __init__(self, text: str, faults: Sequence[str] = ()) -> None:
+        """Args: faults: each by itself, for whoever lists them among others."""
+        super().__init__(text)
+        self.faults = tuple(faults) or (text,)
 
 
 class RunInUse(UsageError):
@@ -70,6 +77,10 @@ class VariantFailed(StageFailed):
 
 class GateRefused(StageFailed):
     """The exported files disagree with the trained network, or the model learned nothing."""
+
+
+class JobsFailed(AutomlError):
+    """Not every job of a batch is done; the same command tries those again."""
 
 
 class ResourceMissing(AutomlError):
@@ -108,7 +119,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     "wrong weights file",
     3: "the data was refused: no such folder, empty, one class, nothing readable",
     4: "the deadline came before a deployable model",
-    5: "a stage failed, or a resource was missing: disk, memory, a folder that cannot be written",
+    5: "a stage failed, or a job of a batch, or a resource was missing: disk, memory, a folder that cannot be written",
     6: "locked by another run",
     130: "interrupted (Ctrl-C); the run can be resumed",
     143: "terminated (SIGTERM); the run can be resumed",
@@ -118,7 +129,7 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        VariantFailed, GateRefused, ResourceMissing, RunLocked, AnswerIsNo, Interrupted, Terminated,
+        VariantFailed, GateRefused, JobsFailed, ResourceMissing, RunLocked, AnswerIsNo, Interrupted, Terminated,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

@@ -196,3 +196,25 @@ class Variant:
     latency_spread_ms: float  # |difference| of the two halves of its own A/A repeat
     within_budget: bool
     note: str  # why it is out, or what its row cannot say; "" where all is well
+
+
+JobState = Literal["waiting", "running", "done", "refused", "locked", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """One job of a batch, in a line."""
+
+    name: str  # of its run and bundle
+    dataset: str  # absolute path
+    recipe: str
+    state: JobState  # refused: the dataset was; locked: another process works on the run
+    exit_code: int | None = None  # what `automl run` would have ended with; None: it has not ended
+    error: str = ""  # in words for the user
+    seconds: float | None = None  # done: of its stages, whenever they ran; else of this attempt
+    accuracy: Interval | None = None  # of the chosen variant, on the test set
+    chosen: str = ""  # the variant's name
+    size_bytes: int | None = None
+    latency_ms: float | None = None
+    bundle: str = ""  # absolute path
+    report: str = ""  # absolute path of the run's own page

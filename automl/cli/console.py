@@ -124,7 +124,9 @@ class LiveLines:
             if kind != "warning":
                 self._drop()
             if line := words(event):
-                style = {"warning": "yellow", "failed": "red", "stage skipped": "dim"}.get(kind, "")
+                style = {"warning": "yellow", "failed": "red", "stage skipped": "dim", "job started": "bold"}.get(
+                    kind, ""
+                )
                 self._print(Text(_printable(line), style=style))
 
     def _print(self, line: Text) -> None:
@@ -151,12 +153,25 @@ def words(event: Mapping[str, Any]) -> str:
             return f"{_title(event)} was finished before"
         case "warning":
             return f"warning: {event['text']}"
-    return ""
+    return _job_words(event)
 
 
 def _title(event: Mapping[str, Any]) -> str:
     number = f"{event['number']:>2}/{event['of']} " if "number" in event else "      "
     return f"{number}{event['stage']}"
+
+
+def _job_words(event: Mapping[str, Any]) -> str:
+    """One line for a job of a batch that begins or ends; empty for any other event."""
+    if event["event"] not in {"job started", "job ended"}:
+        return ""
+    job = f"job {event['number']}/{event['of']} {event['name']}"
+    if event["event"] == "job ended":
+        return f"{job}: {event['state']}" + (f": {' '.join(event['error'].split())}" if event["error"] else "")
+    if event["until"] is None:
+        return job
+    clock = time.strftime("%H:%M", time.localtime(event["until"]))
+    return f"{job}, until {clock}: its share of the time left, {event['seconds'] / 60:.0f} min"
 
 
 def _progress_words(event: Mapping[str, Any], seconds: float) -> str:

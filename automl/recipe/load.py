@@ -169,7 +169,8 @@ def _validated(found: _Found, source: str) -> Recipe:
         raise RecipeError(
             f"The recipe {source} has {count}:\n"
             + "".join(f"  {fault}\n" for fault in found.faults)
-            + "Correct this and run again; `automl recipes show balanced` shows how a recipe is written."
+            + "Correct this and run again; `automl recipes show balanced` shows how a recipe is written.",
+            found.faults,
         )
     return recipe
 

@@ -27,9 +27,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it out
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise _fault("anchors (&) and aliases (*) are not used in recipes", event.start_mark)
+            raise _fault("anchors (&) and aliases (*) are not used here", event.start_mark)
         if getattr(event, "tag", None) is not None:
-            raise _fault("tags (!) are not used in recipes", event.start_mark)
+            raise _fault("tags (!) are not used here", event.start_mark)
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _fault(f"more than {MAX_DEPTH} lists and mappings within each other", event.start_mark)

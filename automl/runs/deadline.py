@@ -9,6 +9,8 @@ from typing import Final
 from automl.errors import UsageError
 
 SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_S: Final = 366 * 86_400.0
+"""Of a span; what is longer is a typing error."""
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)([smh])")
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
@@ -21,7 +23,7 @@ def parse_deadline(text: str, now: datetime) -> float:
     """
     if span := _SPAN.fullmatch(text.strip()):
         seconds = float(span[1]) * SECONDS[span[2]]
-        if seconds > 0:
+        if 0 < seconds <= LONGEST_S:
             return now.timestamp() + seconds
     elif clock := _CLOCK.fullmatch(text.strip()):
         moment = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)

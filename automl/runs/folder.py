@@ -117,3 +117,9 @@ def check_name(name: str) -> str:
             "the first a letter or digit. Choose another with --name."
         )
     return name
+
+
+def name_from(dataset: Path) -> str:
+    """A name after the dataset's folder, with what a run's name cannot hold replaced by '-'."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.absolute().name).strip("-._")
+    return slug[:80] or "dataset"

@@ -15,9 +15,10 @@ from automl.errors import RunLocked
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the run's lock. The system lets go of it when the process ends, however it ends.
+def locked(path: Path, what: str = "run", instead: str = "choose another --name") -> Iterator[None]:
+    """Hold the lock of a run's folder. The system lets go of it when the process ends, however it ends.
 
+    Args: what: the folder holds, and what to do instead of waiting, for the message.
     Raises: RunLocked: another process holds it; the message says which.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,8 +27,8 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunLocked(
-                f"the run {path.parent.name!r} is being worked on by {_holder(path)}. "
-                "Wanted: one process at a time. Wait for it, stop it, or choose another --name."
+                f"the {what} {path.parent.name!r} is being worked on by {_holder(path)}. "
+                f"Wanted: one process at a time. Wait for it, stop it, or {instead}."
             ) from None
         file.truncate(0)
         who = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}

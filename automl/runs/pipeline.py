@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -71,6 +71,7 @@ class Request:
     exports: Path
     weights: Path | None = None
     deadline_at: float | None = None  # wall time, seconds since the epoch; None: as the run has it, or none
+    keep_deadline: bool = True  # False: where deadline_at is None, the one that the run has holds no more
     redo: str | None = None  # throw this stage away, and all after it
 
 
@@ -120,13 +121,7 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
         raise WrongWeights(
             f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
         )
-    listing = load_entry(LAYOUTS)(
-        request.dataset,
-        request.recipe.recipe.check.drop_classes,
-        own=(request.runs, request.exports),
-        least=request.recipe.recipe.check.min_images_per_class,
-    )
-    assert isinstance(listing, Listing)
+    listing = list_dataset_of(request.dataset, request.recipe.recipe, own=(request.runs, request.exports))
     resources.need_folder(request.runs, "runs (--runs)")
     folder = RunFolder(request.runs.absolute() / request.name)
     resources.need_folder(folder.root, "this run")
@@ -142,6 +137,18 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
             run.tell("failed", stage=run.stage, error=str(error))
             run.save("failed", error=str(error), exit_code=error.exit_code)
             raise
+
+
+def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Listing:
+    """What the names in a dataset's folder tell, before a file is opened.
+
+    Args: own: the folders of runs and bundles, which are no classes.
+    Raises: DataError: it is of no use; RecipeError: an unknown class is to be dropped.
+    """
+    check = recipe.check
+    listing = load_entry(LAYOUTS)(dataset, check.drop_classes, own=own, least=check.min_images_per_class)
+    assert isinstance(listing, Listing)
+    return listing
 
 
 def _begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> _Run:
@@ -162,7 +169,9 @@ def _begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) ->
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             _throw_away(folder.stage(stage))
-    deadline_at = request.deadline_at if request.deadline_at is not None else before.get("deadline_at")
+    deadline_at = request.deadline_at
+    if deadline_at is None and request.keep_deadline:
+        deadline_at = before.get("deadline_at")
     facts = {
         "schema": SCHEMA,
         "name": request.name,
@@ -212,7 +221,12 @@ def _go(run: _Run) -> dict[str, Any]:
             run.stage = "rehearsal"
             run.tell("stage started", stage="rehearsal", does="try the export path with the untrained networks")
             started = time.monotonic()
-            rehearse(run.folder, recipe, run.request.weights, children, _left(run))
+            _refuse_late(_left(run))
+            try:
+                rehearse(run.folder, recipe, run.request.weights, children, _left(run))
+            except StageFailed:
+                _refuse_late(_left(run))  # the deadline stopped it
+                raise
             run.tell("stage done", stage="rehearsal", seconds=time.monotonic() - started)
         for number, stage in enumerate(STAGES, 1):
             _do_stage(run, stage, number, children)

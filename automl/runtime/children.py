@@ -29,6 +29,8 @@ from automl.runtime.context import ChildEnded
 from automl.stage_table import ChildKind
 
 PRELOAD = "automl.runtime.preload"
+LONGEST_WAIT_S = 86_400.0
+"""Python's own wait overflows after 24 days, and deadlines may be later."""
 Hear = Callable[[Mapping[str, Any]], None]
 
 
@@ -91,7 +93,7 @@ class Children:
     def _turn(self) -> None:
         """Wait for a message, an end or a limit, and act on it."""
         limits = [child.limit_at for child in self._running if child.limit_at is not None]
-        patience = max(0.0, min(limits) - time.monotonic()) if limits else None
+        patience = min(LONGEST_WAIT_S, max(0.0, min(limits) - time.monotonic())) if limits else None
         handles: list[Any] = [child.pipe for child in self._running if not child.pipe.closed]
         handles += [child.process.sentinel for child in self._running]
         ready = wait(handles, timeout=patience)

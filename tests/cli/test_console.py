@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 from rich.cells import cell_len
@@ -54,6 +55,22 @@ def test_live_lines_show_the_stage_at_work_and_keep_a_line_of_each_that_ended():
     assert "check done in 4.2 s" in shown
     assert "split was finished before" in shown
     assert "colour \x07" not in shown
+
+
+def test_a_batchs_jobs_are_told_with_their_share_of_the_time_and_errors_on_one_line(capsys):
+    hear = PlainLines()
+    until = time.mktime((2026, 11, 22, 3, 5, 0, 0, 0, -1))
+    place = {"number": 2, "of": 3, "name": "pets"}
+    hear({"event": "job started", **place, "until": None, "seconds": None})
+    hear({"event": "job started", **place, "until": until, "seconds": 5400.0})
+    hear({"event": "job ended", **place, "state": "done", "error": "", "seconds": 60.0})
+    hear({"event": "job ended", **place, "state": "failed", "error": "two\n  lines", "seconds": 60.0})
+    assert capsys.readouterr().err.splitlines() == [
+        "job 2/3 pets",
+        "job 2/3 pets, until 03:05: its share of the time left, 90 min",
+        "job 2/3 pets: done",
+        "job 2/3 pets: failed: two lines",
+    ]
 
 
 # The live line in terminals of several widths

@@ -28,7 +28,9 @@ def start(*arguments: str) -> tuple[int, list[str], str]:
     return code, modules, text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["runs", "list", "--help"], ["recipes", "list"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["batch", "--help"], ["runs", "list", "--help"], ["recipes", "list"]]
+)
 def test_help_loads_no_heavy_module(arguments):
     code, modules, text = start(*arguments)
     assert code == 0
@@ -37,7 +39,7 @@ def test_help_loads_no_heavy_module(arguments):
     assert not set(HEAVY) & set(modules)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["batch", "--help"]])
 def test_help_takes_less_than_a_third_of_a_second_of_cpu_time(arguments):
     def cpu_seconds():
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,0 +1,183 @@
+"""One job after another, each a run like any other; what ends one job does not end the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from automl.batches.deadline import Deadline, deadline_that_holds, given_deadline, share_until
+from automl.batches.folder import BatchFolder, now_iso, read_begun, save_batch, write_fault
+from automl.batches.jobs_file import Job, load_jobs
+from automl.batches.rows import done_row, ended_row, first_row
+from automl.errors import AutomlError, DataError, Interrupted, StageFailed, Terminated, WrongWeights
+from automl.runs import resources
+from automl.runs.lock import locked
+from automl.runs.pipeline import Request, execute, list_dataset_of
+from automl.types import JobRow
+
+Hear = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """What a batch is asked for."""
+
+    jobs_file: Path
+    until: str | None  # a time of day
+    deadline: str | None  # a span from now; one of the two at most
+    runs: Path
+    exports: Path
+    weights: Path | None
+    strict: bool  # start nothing where a dataset cannot be listed
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """One batch while it is worked on."""
+
+    request: BatchRequest
+    folder: BatchFolder
+    jobs: tuple[Job, ...]
+    deadline: Deadline | None
+    created: str
+    rows: list[JobRow]
+    hear: Hear
+
+    def save(self, state: str) -> dict[str, Any]:
+        """Write batch.json and the page."""
+        return save_batch(
+            self.folder,
+            jobs_file=self.request.jobs_file,
+            state=state,
+            created=self.created,
+            deadline=self.deadline,
+            rows=self.rows,
+        )
+
+
+def execute_batch(request: BatchRequest, hear: Hear) -> dict[str, Any]:
+    """Do a batch, or go on with it. Returns: the object that `--json` prints, also in batch.json.
+
+    Args: hear: called with "job started" and "job ended", and with all that a run tells, in this thread.
+    Raises: AutomlError, before any job begins: UsageError, DataError (strict), WrongWeights, ResourceMissing,
+        RunLocked; and Interrupted, Terminated. A job's own error is in its row.
+    """
+    given = given_deadline(request.until, request.deadline, datetime.now().astimezone())
+    jobs = load_jobs(request.jobs_file)
+    folder = BatchFolder.of(request.jobs_file, request.runs)
+    _refuse_what_would_end_every_job(request, folder)
+    with locked(folder.lock, "batch", "give the jobs file another name"):
+        begun = read_begun(folder, request.jobs_file)
+        if request.strict:
+            _refuse_datasets(jobs, (request.runs, request.exports))
+        batch = _Batch(
+            request=request,
+            folder=folder,
+            jobs=jobs,
+            deadline=deadline_that_holds(given, begun.deadline if begun else None, time.time()),
+            created=begun.created if begun else now_iso(),
+            rows=[first_row(job, request.runs) for job in jobs],
+            hear=hear,
+        )
+        return _go(batch)
+
+
+def _go(batch: _Batch) -> dict[str, Any]:
+    """Every job in its turn."""
+    number = 0
+    try:
+        for number, job in enumerate(batch.jobs, 1):
+            _do_job(batch, number, job)
+    except (Interrupted, Terminated, KeyboardInterrupt):
+        if batch.rows[number - 1].state == "running":
+            batch.rows[number - 1] = replace(batch.rows[number - 1], state="interrupted")
+        batch.save("interrupted")
+        raise
+    return batch.save("done" if all(row.state == "done" for row in batch.rows) else "failed")
+
+
+def _do_job(batch: _Batch, number: int, job: Job) -> None:
+    """Run one job within its share of the time left, and put down what it came to."""
+    was_done = batch.rows[number - 1].state == "done"
+    now = time.time()
+    until = None
+    if batch.deadline is not None:
+        left = 1 + sum(row.state != "done" for row in batch.rows[number:])
+        until = share_until(now, batch.deadline.at, left)
+    if not was_done:
+        batch.rows[number - 1] = replace(batch.rows[number - 1], state="running")
+    batch.save("running")
+    place = {"number": number, "of": len(batch.jobs), "name": job.name}
+    batch.hear({"event": "job started", **place, "until": until, "seconds": None if until is None else until - now})
+    batch.rows[number - 1] = row = _row_after(batch, job, until, quiet=was_done)
+    batch.save("running")
+    batch.hear({"event": "job ended", **place, "state": row.state, "error": row.error, "seconds": row.seconds})
+
+
+def _row_after(batch: _Batch, job: Job, until: float | None, *, quiet: bool) -> JobRow:
+    """Do the job's run. Raises: Interrupted, Terminated; whatever `hear` raises, which is not the job's fault."""
+    of_hear: list[Exception] = []
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if quiet and event["event"] == "stage skipped":
+            return  # ten lines for each job that an earlier command has done
+        try:
+            batch.hear(event)
+        except Exception as error:
+            of_hear.append(error)
+            raise
+
+    request = Request(
+        dataset=job.dataset,
+        recipe=job.recipe,
+        name=job.name,
+        runs=batch.request.runs,
+        exports=batch.request.exports,
+        weights=batch.request.weights,
+        deadline_at=until,
+        keep_deadline=False,
+    )
+    began = time.monotonic()
+    try:
+        return done_row(job, execute(request, hear))
+    except (Interrupted, Terminated):
+        raise
+    except AutomlError as error:
+        return ended_row(job, error, time.monotonic() - began)
+    except Exception as error:  # a fault of ours in one job must not cost the night's other jobs
+        if error in of_hear:
+            raise
+        log = write_fault(batch.folder, job.name)
+        words = f"{type(error).__name__}: {error}. This is a fault of automl; please report what {log} says"
+        return ended_row(job, StageFailed(words), time.monotonic() - began)
+
+
+def _refuse_what_would_end_every_job(request: BatchRequest, folder: BatchFolder) -> None:
+    """Raises: WrongWeights, ResourceMissing: said once and at once, instead of once for each job."""
+    if request.weights is not None and not request.weights.is_dir():
+        raise WrongWeights(
+            f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
+        )
+    resources.need_folder(request.runs, "runs (--runs)")
+    resources.need_folder(request.exports, "exported bundles (--exports)")
+    resources.need_folder(folder.root, "this batch")
+
+
+def _refuse_datasets(jobs: tuple[Job, ...], own: tuple[Path, ...]) -> None:
+    """Raises: DataError: some dataset cannot be listed; no image is opened."""
+    refused = []
+    for job in jobs:
+        try:
+            list_dataset_of(job.dataset, job.recipe.recipe, own=own)
+        except AutomlError as error:
+            refused.append(f"  {job.name}: {error}\n")
+    if refused:
+        raise DataError(
+            f"--strict: {len(refused)} of {len(jobs)} dataset(s) are refused, so no job was started:\n"
+            + "".join(refused)
+            + "Correct them, or leave out --strict: then the other jobs are done."
+        )
