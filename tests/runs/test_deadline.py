@@ -16,7 +16,7 @@ def test_a_deadline_is_a_span_or_the_next_such_time_of_day(text, seconds):
     assert parse_deadline(text, NOW) == NOW.timestamp() + seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "90", "0s", "24:00", "7:5", "-3m", "3 m", "1d"])
+@pytest.mark.parametrize("text", ["", "soon", "90", "0s", "24:00", "7:5", "-3m", "3 m", "1d", "9999h"])
 def test_anything_else_is_refused_with_what_is_wanted(text):
     with pytest.raises(UsageError, match="is no deadline. Wanted: 90s, 3m, 2h, or a time of day such as 07:00"):
         parse_deadline(text, NOW)
