@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from automl.cli.options import EXPORTS, RUNS, WEIGHTS
 from automl.errors import AutomlError, Interrupted, JobsFailed, Terminated
 
 
@@ -18,17 +19,9 @@ from automl.errors import AutomlError, Interrupted, JobsFailed, Terminated
 @click.argument("jobs", type=click.Path(path_type=Path, dir_okay=False), metavar="JOBS.yaml")
 @click.option("--until", metavar="07:00", help="The time of day when all must have ended.")
 @click.option("--deadline", metavar="90s|3m|8h", help="The same, from now on.")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
-)
-@click.option(
-    "--exports",
-    type=click.Path(path_type=Path),
-    default=Path("exports"),
-    show_default=True,
-    help="Folder of all bundles.",
-)
-@click.option("--weights", type=click.Path(path_type=Path), help="Folder with pretrained weights, looked into first.")
+@RUNS
+@EXPORTS
+@WEIGHTS
 @click.option("--strict", is_flag=True, help="Start nothing if any dataset is refused (exit code 3).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def batch(jobs: Path, as_json: bool, **options: Any) -> None:

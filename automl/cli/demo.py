@@ -6,18 +6,12 @@ from pathlib import Path
 
 import click
 
+from automl.cli.options import EXPORTS, RUNS
+
 
 @click.command()
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
-)
-@click.option(
-    "--exports",
-    type=click.Path(path_type=Path),
-    default=Path("exports"),
-    show_default=True,
-    help="Folder of all bundles.",
-)
+@RUNS
+@EXPORTS
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Where the digits go.  [default: demo-data beside --runs]"
 )

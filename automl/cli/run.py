@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from automl.cli.options import EXPORTS, RUNS, WEIGHTS
 from automl.errors import AutomlError, Interrupted, Terminated
 
 
@@ -18,17 +19,9 @@ from automl.errors import AutomlError, Interrupted, Terminated
 @click.option("--recipe", default="quick", show_default=True, metavar="NAME|FILE", help="See `automl recipes list`.")
 @click.option("--set", "settings", multiple=True, metavar="a.b=value", help="Change one key of the recipe; repeatable.")
 @click.option("--name", help="Of the run and its bundle.  [default: DATASET-RECIPE]")
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
-)
-@click.option(
-    "--exports",
-    type=click.Path(path_type=Path),
-    default=Path("exports"),
-    show_default=True,
-    help="Folder of all bundles.",
-)
-@click.option("--weights", type=click.Path(path_type=Path), help="Folder with pretrained weights, looked into first.")
+@RUNS
+@EXPORTS
+@WEIGHTS
 @click.option("--deadline", metavar="90s|3m|2h|07:00", help="When the run must have ended.")
 @click.option("--seed", type=int, help="Same seed, same result.  [default: the recipe's]")
 @click.option("--redo", metavar="STAGE", help="Throw this stage of the run away, and all after it, and do them again.")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-RUNS = click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
-)
+from automl.cli.options import RUNS
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
