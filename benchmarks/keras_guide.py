@@ -78,7 +78,8 @@ def whole(base: keras.Model, size_px: int, n_classes: int, *, rescale: bool) -> 
 def fit(model: keras.Model, parts: dict, epochs: int, rate: float) -> list[float]:
     """Train; seconds of each epoch."""
     ends = [time.perf_counter()]
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", ["accuracy"], jit_compile=False)
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"], jit_compile=False)
     clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
     model.fit(
         *parts["train"], batch_size=BATCH, epochs=epochs, validation_data=parts["validation"], verbose=0,

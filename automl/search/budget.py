@@ -59,14 +59,16 @@ def next_trial(
         return Over(reason=f"all {budget.trials} trials were run")
     if failures_at_the_end(trials) >= FAILURES_IN_A_ROW:
         return Over(reason=f"{FAILURES_IN_A_ROW} trials in a row failed, the last one: {trials[-1].error}")
-    allowed_s = min(budget.search_s - searched_s, left_s)
+    search_s = budget.search_s - searched_s
+    allowed_s = min(search_s, left_s)
     measured = [trial.seconds for trial in trials if trial.state != "failed"]
-    # Cut off by the deadline a first trial would say little, and cost training; the recipe may cut it as it likes.
-    needed_s = median(measured) if measured else min(guess_s, budget.trial_s, budget.search_s - searched_s)
+    needed_s = median(measured) if measured else min(guess_s, budget.trial_s)
+    what = "the search's time is used up" if search_s <= left_s else "the deadline is near"
+    takes = f"{what}: {max(allowed_s, 0):.0f} s are left, and a trial takes {needed_s:.0f} s"
     if allowed_s <= 0 or allowed_s < needed_s:
-        what = "the search's time is used up" if budget.search_s - searched_s <= left_s else "the deadline is near"
-        needs = f", and a trial takes {needed_s:.0f} s" if needed_s > 0 else ""
-        return Over(reason=f"{what}: {max(allowed_s, 0):.0f} s are left{needs}")
+        return Over(reason=takes)
+    if not trials and budget.trials > 1 and allowed_s < 2 * needed_s:  # its time is better spent on the training
+        return Over(reason=f"{takes}; the first alone, of the defaults, would decide nothing")
     return Allowed(limit_s=min(allowed_s, budget.trial_s))
 
 

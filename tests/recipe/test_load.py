@@ -39,7 +39,7 @@ def faults_of(name_or_file: str, settings: tuple[str, ...] = (), seed: int | Non
 def test_later_layers_go_over_earlier_ones_and_every_value_tells_its_origin(tmp_path: Path) -> None:
     path = write(tmp_path, "extends: quick\nseed: 5\ntrain:\n  epochs: 3\n  patience: 2\n")
     loaded = load_recipe(path, ["train.epochs=4", "train.epochs=7"], seed=9)
-    assert (loaded.recipe.tune.trials, loaded.origins["tune.trials"]) == (4, "recipe quick")
+    assert (loaded.recipe.tune.trials, loaded.origins["tune.trials"]) == (3, "recipe quick")
     assert (loaded.recipe.train.patience, loaded.origins["train.patience"]) == (2, f"file {path}")
     assert (loaded.recipe.train.epochs, loaded.origins["train.epochs"]) == (7, "--set")
     assert (loaded.recipe.seed, loaded.origins["seed"]) == (9, "--seed")

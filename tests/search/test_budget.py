@@ -42,8 +42,7 @@ FAILED = trial(1, accuracy=None, seconds=500)
     ("trials", "searched_s", "left_s", "limit_s"),
     [
         ((), 0, INFINITE, 30),  # the trial's own limit
-        ((), 91, INFINITE, 9),  # the recipe may cut a trial short
-        ((), 0, 12, 12),  # the deadline may not, unless one fits as guessed
+        ((), 0, 24, 24),  # two fit, as guessed
         ((trial(1),), 75, INFINITE, 25),  # what is left of the search
         ((trial(1),), 0, 21, 21),  # what is left before the deadline
         ((trial(1, seconds=90), trial(2, seconds=5)), 50, INFINITE, 30),  # the median, not the longest, must fit
@@ -63,11 +62,27 @@ def test_a_trial_may_start_and_take_the_smallest_of_three_limits(
     [
         ((), 5, 0, INFINITE, "all 5 trials were run"),
         ((FAILED,) * 3, 3, 0, INFINITE, "3 trials in a row failed, the last one: killed"),
-        ((), 0, 101, INFINITE, "the search's time is used up: 0 s are left"),
+        ((), 0, 101, INFINITE, "the search's time is used up: 0 s are left, and a trial takes 12 s"),
         ((trial(1),), 1, 81, INFINITE, "the search's time is used up: 19 s are left, and a trial takes 20 s"),
         ((trial(1),), 1, 0, 10, "the deadline is near: 10 s are left, and a trial takes 20 s"),
         ((), 0, 0, -5, "the deadline is near: 0 s are left, and a trial takes 12 s"),
         ((), 0, 0, 11, "the deadline is near: 11 s are left, and a trial takes 12 s"),
+        (
+            (),
+            0,
+            0,
+            23,
+            "the deadline is near: 23 s are left, and a trial takes 12 s; the first alone, of the defaults, would "
+            "decide nothing",
+        ),
+        (
+            (),
+            0,
+            77,
+            INFINITE,
+            "the search's time is used up: 23 s are left, and a trial takes 12 s; the first alone, of the defaults, "
+            "would decide nothing",
+        ),
     ],
 )
 def test_no_trial_starts_without_the_means_for_it_and_the_reason_is_told(
@@ -76,6 +91,11 @@ def test_no_trial_starts_without_the_means_for_it_and_the_reason_is_told(
     assert next_trial(BUDGET, trials, n_started=n_started, searched_s=searched_s, left_s=left_s, guess_s=12) == Over(
         reason=reason
     )
+
+
+def test_a_search_of_one_trial_runs_it_where_the_recipe_wants_no_more() -> None:
+    one = replace(BUDGET, trials=1)
+    assert next_trial(one, (), n_started=0, searched_s=0, left_s=13, guess_s=12) == Allowed(limit_s=13)
 
 
 def test_failures_count_only_while_nothing_succeeds_after_them() -> None:
