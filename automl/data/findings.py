@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import Group, by_content, distinct_per_class, is_conflicting
-from automl.data.layouts import ODD
+from automl.data.files import is_odd, told
 from automl.data.scan import Scan
 from automl.errors import DataError
 from automl.recipe.model import Check
@@ -167,11 +167,10 @@ def _mixed_sizes(images: Sequence[Image]) -> Finding | None:
 def _ignored(listing: Listing) -> Finding | None:
     if not listing.ignored:
         return None
-    reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(listing.ignored.items()))
     return Finding(
         kind="ignored files",
-        severity="note" if ODD.isdisjoint(listing.ignored) else "warning",
-        text=f"entries of the folder were passed over: {reasons}.",
+        severity="warning" if any(map(is_odd, listing.ignored)) else "note",
+        text=f"entries of the folder were passed over: {told(listing.ignored)}.",
     )
 
 

@@ -7,19 +7,16 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from automl.data.files import SUFFIXES, images_below, told
 from automl.errors import DataError, RecipeError
 from automl.types import ListedFile, Listing, Part
 
-SUFFIXES: Final = frozenset(
-    (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
-)
-JUNK: Final = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 PART_NAMES: Final[dict[str, Part]] = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
@@ -27,18 +24,7 @@ PART_NAMES: Final[dict[str, Part]] = {
 }
 _PART_ENDINGS: Final = re.compile(r"[\s_-]*(set|data|images?)$")
 
-OWN: Final = "folder of runs or bundles"
-NOT_UTF8: Final = "name that is not UTF-8"
-OUTWARD: Final = "link that leaves the dataset"
-NO_FILE_LINK: Final = "link to a folder, or to nothing"
-NO_FILE: Final = "not a regular file"
 OUTSIDE: Final = "image outside the class folders"
-UNREAD: Final = ("heic", "heif", "avif", "jp2", "jxl", "svg", "psd", "tga", "dng", "cr2", "nef", "arw", "dcm", "npy")
-"""Suffixes of pictures that are not read here."""
-ODD: Final = frozenset(
-    (OWN, NOT_UTF8, OUTWARD, NO_FILE_LINK, NO_FILE, OUTSIDE, *(f"suffix .{each}" for each in UNREAD))
-)
-"""Reasons to pass an entry over that its owner may not know of; hidden files, texts and the like are everywhere."""
 
 Place = tuple[str, Part | None]  # a class, and the part that the folders give
 
@@ -97,7 +83,8 @@ def list_dataset(
     """Find the layout, the classes and the candidate images of a folder; no file is opened.
 
     Args:
-        own: the folders of runs and bundles; where they lie inside the dataset they are no classes.
+        own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
+            and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
     Raises:
         DataError: there is no such folder, or not at least two classes of images in it, or a class is too small.
@@ -106,12 +93,10 @@ def list_dataset(
     if not dataset.is_dir():
         raise _no_folder(dataset)
     ignored: Counter[str] = Counter()
-    found = sorted(
-        _images_below(dataset.resolve(), {path.resolve() for path in own}, ignored), key=lambda file: file[0]
-    )
+    found = sorted(images_below(dataset.resolve(), {path.resolve() for path in own}, ignored), key=lambda file: file[0])
     if not found:
         raise DataError(
-            f"{dataset} holds no image{_in_words(ignored)}. {_wanted()} "
+            f"{dataset} holds no image{_passed_over(ignored)}. {_wanted()} "
             f"Images are files with one of the suffixes {', '.join(sorted(SUFFIXES))}. Check the path."
         )
     places = [tuple(path.split("/")[:-1]) for path, _ in found]
@@ -127,7 +112,7 @@ def list_dataset(
             listed.append(_listed(path, place, stat))
         else:
             ignored[OUTSIDE] += 1
-    classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes)
+    classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes, _passed_over(ignored))
     dropped = set(drop_classes)
     _refuse_small(Counter(file.label for file in listed if file.label not in dropped), least)
     return Listing(
@@ -147,63 +132,12 @@ def listing_fingerprint(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _images_below(root: Path, own: Collection[Path], ignored: Counter[str]) -> Iterable[tuple[str, os.stat_result]]:
-    """Path and facts of every candidate image; what is passed over is counted."""
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    path = f"{folder}/{entry.name}" if folder else entry.name
-                    reason = _why_skipped(entry, root)
-                    if not reason and entry.is_dir(follow_symlinks=False):
-                        if root / path in own:
-                            ignored[OWN] += 1
-                        else:
-                            folders.append(path)
-                    elif reason := reason or _why_no_image(entry):
-                        ignored[reason] += 1
-                    else:
-                        yield path, entry.stat()
-        except PermissionError as error:
-            raise DataError(
-                f"{root / folder} cannot be listed: {error.strerror}. Wanted: a dataset that this user may read. "
-                "Change the folder's permissions, or move it out of the dataset."
-            ) from error
-
-
-def _why_skipped(entry: os.DirEntry[str], root: Path) -> str:
-    """Why neither a folder nor a file of this name is looked at; "" for the others."""
-    if entry.name.startswith("."):
-        return "hidden"
-    if entry.name.casefold() in JUNK:
-        return entry.name
-    if any("\udc80" <= character <= "\udcff" for character in entry.name):  # how Python marks bytes it cannot decode
-        return NOT_UTF8
-    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-        return OUTWARD
-    return ""
-
-
-def _why_no_image(entry: os.DirEntry[str]) -> str:
-    """Why an entry that is no folder cannot be an image; "" for candidates."""
-    if entry.is_symlink() and not entry.is_file():
-        return NO_FILE_LINK  # followed, it could come back to where it starts
-    stem, dot, suffix = entry.name.rpartition(".")
-    if not (stem and dot):
-        return "no suffix"
-    if f".{suffix.lower()}" not in SUFFIXES:
-        return f"suffix .{suffix.lower()}"
-    return "" if entry.is_file() else NO_FILE
-
-
 def _listed(path: str, place: Place, stat: os.stat_result) -> ListedFile:
     label, part = place
     return ListedFile(path=path, label=label, part=part, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns)
 
 
-def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str]) -> tuple[str, ...]:
+def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str], passed_over: str) -> tuple[str, ...]:
     """The classes in order. Raises: RecipeError: an unknown name is to be dropped; DataError: fewer than two stay."""
     for name in drop_classes:
         if name not in found:
@@ -217,7 +151,7 @@ def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str]) -
         left = f"one class with images, {kept[0]!r}" if kept else "no class"
         after = f" after check.drop_classes took out {', '.join(drop_classes)}" if drop_classes else ""
         raise DataError(
-            f"{dataset} has {left}{after}. Wanted: at least two classes. {_wanted()} "
+            f"{dataset} has {left}{after}{passed_over}. Wanted: at least two classes. {_wanted()} "
             f"If the classes lie further down, give that folder's path{_deeper(dataset, kept)}."
         )
     return kept
@@ -255,7 +189,5 @@ def _wanted() -> str:
     return "A dataset looks like one of: " + "; or ".join(row.looks_like for row in LAYOUTS) + "."
 
 
-def _in_words(ignored: Counter[str]) -> str:
-    if not ignored:
-        return ""
-    return " (passed over: " + ", ".join(f"{count} x {reason}" for reason, count in sorted(ignored.items())) + ")"
+def _passed_over(ignored: Counter[str]) -> str:
+    return f" (passed over: {told(ignored)})" if ignored else ""

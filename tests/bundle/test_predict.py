@@ -29,7 +29,7 @@ from automl.bundle.predict import (
     visible,
 )
 from automl.bundle.use import predict_images
-from automl.data.layouts import SUFFIXES as SUFFIXES_OF_DATASETS
+from automl.data.files import SUFFIXES as SUFFIXES_OF_DATASETS
 from automl.errors import DataError, UsageError
 from tests.bundle.tiny_bundles import COLOURS, colour_bundle
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from automl.data.layouts import LAYOUTS, OWN, list_dataset, listing_fingerprint, part_of
+from automl.data.files import OWN
+from automl.data.layouts import LAYOUTS, list_dataset, listing_fingerprint, part_of
 from automl.errors import DataError, RecipeError
 
 
@@ -114,6 +115,25 @@ def test_runs_and_bundles_inside_the_dataset_are_no_classes(tmp_path: Path) -> N
     assert listing.classes == ("a", "b")
     assert [file.path for file in listing.files] == ["a/1.png", "b/1.png", "b/runs/2.png"]
     assert listing.ignored == {OWN: 2}
+
+
+def test_runs_and_bundles_of_other_commands_are_told_by_what_they_hold(tmp_path: Path) -> None:
+    _make(tmp_path, "a/1.png", "b/1.png", "old/x/run.json", "old/x/events.jsonl", "old/x/export/bundle/golden/1.png")
+    _make(tmp_path, "b/shipped/bundle.json", "b/shipped/model.onnx", "b/shipped/golden/1.png")
+
+    listing = list_dataset(tmp_path)
+
+    assert [file.path for file in listing.files] == ["a/1.png", "b/1.png"]
+    assert listing.ignored == {OWN: 2}
+
+
+def test_a_class_that_is_the_folder_of_runs_is_told_in_the_refusal(tmp_path: Path) -> None:
+    _make(tmp_path, "runs/1.png", "walks/1.png")
+
+    with pytest.raises(
+        DataError, match=r"one class with images, 'walks' \(passed over: 1 x folder of runs or bundles\)"
+    ):
+        list_dataset(tmp_path, own=(tmp_path / "runs",))
 
 
 def test_the_dataset_itself_is_listed_also_where_runs_are_kept_in_it(tmp_path: Path) -> None:
