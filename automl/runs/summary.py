@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from automl.errors import StageFailed
 from automl.records import Checked, Compressed, Evaluated, Exported, Packed, Parted, Picked, Reported, Trained, Tuned
-from automl.runs.done import read_done
+from automl.runs.done import is_as_written, read_done
 from automl.runs.events import read_events, warnings_said
 from automl.runs.folder import RunFolder
 from automl.stage_table import STAGES
@@ -20,15 +20,18 @@ R = TypeVar("R")
 def summarise(folder: RunFolder) -> dict[str, Any]:
     """Everything that the finished stages of a run say, as JSON values; what is not there yet is absent.
 
-    So is a stage whose record is broken: the pipeline finds that out, and does it again.
+    So is a stage whose record is not as it was written: the pipeline finds that out, and does it again.
     """
     done = {stage.name: found for stage in STAGES if (found := read_done(folder.done_json(stage.name)))}
     facts: dict[str, Any] = {"stages": {name: {"seconds": found.seconds} for name, found in done.items()}}
 
     def record(kind: type[R]) -> R | None:
-        if folder.stage_of(kind) not in done:
+        stage = folder.stage_of(kind)
+        path = folder.record_json(stage)
+        written = done[stage].files.get(path.name) if stage in done else None
+        if written is None or not path.is_file() or not is_as_written(path, written):
             return None
-        with contextlib.suppress(StageFailed):
+        with contextlib.suppress(StageFailed):  # of another version
             return folder.record(kind)
         return None
 
