@@ -147,21 +147,41 @@ def test_redo_of_a_run_that_is_not_there_is_refused(place):
     refused = automl("run", "bars", "--recipe", "small.yaml", "--name", "fresh", "--redo", "train", cwd=place)
     assert refused.returncode == 2
     assert "there is no run 'fresh'" in refused.stderr
+    assert not (place / "runs" / "fresh").exists()
 
 
-def test_a_stage_whose_record_was_damaged_is_done_again(place, finished):
+def test_a_dataset_is_never_taken_for_the_runs_own_folder(place):
+    for part in ("train", "test"):
+        shutil.copytree(place / "bars", place / "parts" / part)
+    before = sorted(place.glob("parts/**/*"))
+    refused = automl("run", "parts", "--recipe", "small.yaml", "--name", "parts", "--runs", ".", cwd=place)
+    assert refused.returncode == 2
+    assert "parts holds 'test' and is no run" in refused.stderr
+    assert sorted(place.glob("parts/**/*")) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "why"),
+    [
+        ("record.json", "{", "", "record.json has changed"),
+        ("record.json", '"fp32"', '"fp64"', "record.json has changed"),
+        ("done.json", "{", "", "done.json cannot be understood"),
+    ],
+    ids=["cut", "odd", "done"],
+)
+def test_a_stage_whose_record_was_damaged_is_done_again(place, finished, file, old, new, why):
     folder = _copy(place, "damaged")
-    (folder / "evaluate" / "record.json").write_text('{"scores": 1}')
+    path = folder / "evaluate" / file
+    path.write_text(path.read_text().replace(old, new))
     shown = automl("run", "bars", "--recipe", "small.yaml", "--name", "damaged", "--json", cwd=place)
+    shutil.rmtree(folder)
     assert shown.returncode == 0, shown.stderr
-    assert "the finished stage 'evaluate' is repeated: record.json has changed" in shown.stderr
+    assert f"the finished stage 'evaluate' is repeated: {why}" in shown.stderr
     assert "pydantic" not in shown.stderr
     assert json.loads(shown.stdout)["metrics"] == finished["facts"]["metrics"]
 
 
-@pytest.mark.parametrize(
-    "damage", ["", "[]", '{"schema": 99, "settings": {}}', None], ids=["cut", "odd", "new", "gone"]
-)
+@pytest.mark.parametrize("damage", ["", '{"schema": 1, "settings": {}}', None], ids=["cut", "odd", "gone"])
 def test_a_run_without_its_run_json_is_refused_everywhere_with_the_same_words_and_can_be_removed(
     place, finished, damage
 ):
@@ -177,6 +197,10 @@ def test_a_run_without_its_run_json_is_refused_everywhere_with_the_same_words_an
     assert "unreadable" in automl("runs", "list", cwd=place).stdout
     unasked = automl("runs", "clean", "lost", cwd=place)
     assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
+    closed = subprocess.run(
+        f"{sys.executable} -m automl runs clean lost <&-", shell=True, cwd=place, capture_output=True, check=False
+    )
+    assert (closed.returncode, b"--yes" in closed.stderr) == (2, True)
     assert automl("runs", "clean", "lost", "--yes", cwd=place).returncode == 0
     assert not folder.exists()
 

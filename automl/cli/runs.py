@@ -85,7 +85,7 @@ def clean_command(names: tuple[str, ...], failed: bool, yes: bool, runs: Path) -
     if not chosen and not failed:
         raise UsageError("no run was named. Wanted: names of runs (see `automl runs list`), or --failed.")
     if chosen and not yes:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():  # None: closed
             raise UsageError(f"nobody can be asked whether to delete {', '.join(chosen)}. Add --yes to delete.")
         click.confirm(f"Delete {', '.join(chosen)} in {runs}?", abort=True, err=True)
     freed = api.remove_runs(chosen, runs)

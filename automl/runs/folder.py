@@ -62,8 +62,9 @@ class RunFolder:
         return self.root / name
 
     def is_run(self) -> bool:
-        """Whether the folder holds a run, whole or not: other folders are nobody's business."""
-        return self.run_json.is_file() or any(self.done_json(stage.name).is_file() for stage in STAGES)
+        """Whether the folder holds a run of ours, whole or not; one file named run.json may be anybody's."""
+        begun = self.run_json.is_file() or any(self.done_json(stage.name).is_file() for stage in STAGES)
+        return begun and any(path.is_file() for path in (self.lock, self.recipe_yaml, self.events_jsonl))
 
     def done_json(self, stage: str) -> Path:
         """Written last: whoever sees it may trust every other file of the stage."""

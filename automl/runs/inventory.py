@@ -56,7 +56,10 @@ def remove_runs(names: Sequence[str], runs: str | Path = "runs") -> float:
     freed = 0.0
     for folder in folders:
         freed += _size_mb(folder.root)
-        shutil.rmtree(folder.root)
+        for path in folder.root.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+        shutil.rmtree(folder.root)  # last what tells it to be a run: after a kill it can be removed again
     return freed
 
 
@@ -79,17 +82,27 @@ def read_run_json(folder: RunFolder) -> dict[str, Any]:
     if not folder.is_run():
         return {}
     try:
-        facts = json.loads(folder.run_json.read_bytes())
-        if facts["schema"] != SCHEMA:
-            raise ValueError(f"schema {facts['schema']}, not {SCHEMA}")
-        return {**facts, "settings": dict(facts["settings"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        why = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return _understood(folder.run_json.read_bytes())
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
             f"{folder.run_json} cannot be understood ({why}). Wanted: what this version of automl writes; without it "
             f"the run {folder.name!r} cannot be gone on with. Choose another --name, or remove it with "
             f"`automl runs clean {folder.name} --runs {folder.root.parent}`."
         ) from error
+
+
+def _understood(text: bytes) -> dict[str, Any]:
+    """Raises: ValueError: it is not what every run.json of this version is."""
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise ValueError("it holds no JSON object")
+    if facts.get("schema") != SCHEMA:
+        raise ValueError(f"its schema is {facts.get('schema')!r}, not {SCHEMA}")
+    for key, kind in (("name", str), ("state", str), ("settings", dict)):
+        if not isinstance(facts.get(key), kind):
+            raise ValueError(f"its {key!r} is missing or of another kind")
+    return facts
 
 
 def _row(folder: RunFolder) -> RunRow:

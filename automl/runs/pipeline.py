@@ -122,8 +122,11 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
             f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
         )
     listing = list_dataset_of(request.dataset, request.recipe.recipe, own=(request.runs, request.exports))
-    resources.need_folder(request.runs, "runs (--runs)")
     folder = RunFolder(request.runs.absolute() / request.name)
+    if request.redo is not None and not folder.is_run():
+        raise UsageError(f"--redo {request.redo}: there is no run {request.name!r} in {request.runs}. Leave it out.")
+    resources.need_folder(request.runs, "runs (--runs)")
+    resources.need_own(folder)
     resources.need_folder(folder.root, "this run")
     with locked(folder.lock):
         run = _begin(request, folder, listing, hear)
@@ -159,8 +162,6 @@ def _begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) ->
         **flatten(request.recipe.recipe.model_dump(mode="json")),
     }
     before = read_run_json(folder)
-    if request.redo is not None and not before:
-        raise UsageError(f"--redo {request.redo}: there is no run {request.name!r} in {request.runs}. Leave it out.")
     changed: list[str] = []
     if any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):  # else nothing depends on the settings yet
         changed = accept_changes(request.name, before["settings"], settings, redo=request.redo)
@@ -271,10 +272,15 @@ def _do_stage(run: _Run, stage: Stage, number: int, children: Children) -> None:
 
 def _finished(run: _Run, stage: Stage) -> Done | None:
     """The stage's done.json, if it was made from the same inputs and its files are whole."""
-    done = read_done(run.folder.done_json(stage.name))
-    if done is None or done.fingerprint != fingerprint_of(_inputs(run, stage)):
+    path = run.folder.done_json(stage.name)
+    done = read_done(path)
+    if done is None:
+        faults = ["done.json cannot be understood"] if path.exists() else []
+    elif done.fingerprint != fingerprint_of(_inputs(run, stage)):
         return None
-    if faults := faults_of(run.folder.stage(stage.name), done):
+    else:
+        faults = faults_of(path.parent, done)
+    if faults:
         run.tell("warning", stage=stage.name, text=f"the finished stage {stage.name!r} is repeated: {faults[0]}")
         return None
     return done

@@ -9,8 +9,9 @@ from typing import Final
 
 import psutil
 
-from automl.errors import ResourceMissing
+from automl.errors import ResourceMissing, UsageError
 from automl.recipe.model import Recipe
+from automl.runs.folder import RunFolder
 
 MODELS_MB: Final = 600
 """Disk for checkpoints, variants, bundle and report: about twenty copies of the largest shipped backbone (24 MB)."""
@@ -40,6 +41,21 @@ def need_folder(folder: Path, what: str) -> None:
             f"{folder} cannot be written ({error.strerror}). Wanted: a folder for {what}. "
             "Give access to it, or name another folder."
         ) from error
+
+
+def need_own(folder: RunFolder) -> None:
+    """Raises: UsageError: the run's folder holds things that are no run, which its stages would write over.
+
+    The lock is the first file of every run. A dataset with a folder train/, say, has none.
+    """
+    if folder.is_run() or folder.lock.is_file() or not folder.root.is_dir():
+        return
+    found = min((path.name for path in folder.root.iterdir()), default=None)
+    if found is not None:
+        raise UsageError(
+            f"{folder.root} holds {found!r} and is no run. Wanted: a new or empty folder for this run, or a run to go "
+            "on with. Choose another --name or --runs."
+        )
 
 
 def need_place(exports: Path, name: str) -> None:

@@ -4,9 +4,10 @@ from collections import namedtuple
 
 import pytest
 
-from automl.errors import ResourceMissing
+from automl.errors import ResourceMissing, UsageError
 from automl.recipe.model import Pack, Recipe
 from automl.runs import resources
+from automl.runs.folder import RunFolder
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -41,6 +42,18 @@ def test_a_read_only_folder_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(ResourceMissing, match="cannot be written"):
         resources.need_folder(tmp_path, "runs")
+
+
+def test_a_folder_that_is_no_run_is_not_made_one(tmp_path):
+    resources.need_own(RunFolder(tmp_path / "new"))
+    folder = RunFolder(tmp_path / "flowers")
+    folder.root.mkdir()
+    resources.need_own(folder)
+    (folder.root / "train").mkdir()
+    with pytest.raises(UsageError, match="holds 'train' and is no run. Wanted: a new or empty folder"):
+        resources.need_own(folder)
+    folder.lock.write_text("")  # as a run that was killed at its first breath
+    resources.need_own(folder)
 
 
 def test_a_published_bundle_with_a_file_of_the_users_in_it_is_left_alone(tmp_path):
