@@ -19,7 +19,7 @@ from automl.records import Checked, Packed, Picked, Trained, Tuned
 from automl.runs.atomic import write_bytes, write_json
 from automl.runtime.context import StageContext
 from automl.search.budget import best_trial
-from automl.stages.tune import pace_of
+from automl.stages.tune import more_time, pace_of
 from automl.task_table import task_named
 from automl.training.checkpoint import load_checkpoint
 from automl.training.decisions import affordable_epochs, best_of, is_better, reason, wrecked
@@ -58,7 +58,8 @@ def run(ctx: StageContext) -> Trained:
     settings = _plan(ctx, stop_at)
     attempt = _train(ctx, settings, stop_at) if settings.epochs else None
     if attempt is None:
-        ctx.warn("nothing was trained, there was no time: the probe is the model. With more time, --redo tune trains")
+        more = more_time(ctx, "train.minutes")
+        ctx.warn(f"nothing was trained, there was no time: the probe is the model. {more}, --redo tune trains")
 
     trained = best_of(attempt.fitted) if attempt else None
     probe = Validated(accuracy=score.validation_accuracy, loss=score.validation_loss)

@@ -53,7 +53,7 @@ def run(ctx: StageContext) -> Tuned:
     trials, over = _search(plan, ctx.output(JOURNAL))
     best = best_trial(trials)
     if not trials:
-        ctx.warn(f"no trial was run: {over.reason}. With more time, --redo tune searches")
+        ctx.warn(f"no trial was run: {over.reason}. {more_time(ctx, 'tune.minutes')}, --redo tune searches")
     if best:
         reason = f"trial {best.number} of {len(trials)} did best on validation; {over.reason}"
     else:
@@ -116,6 +116,11 @@ def _plan(ctx: StageContext) -> _Plan:
         parameters=search_space(tune.space, pretrained=pretrained),
         budget=Budget(trials=tune.trials, search_s=tune.minutes * 60, trial_s=tune.trial_minutes * 60),
     )
+
+
+def more_time(ctx: StageContext, key: str) -> str:
+    """How a user gives a stage more of it: the run keeps its deadline unless another is given."""
+    return "With a later --deadline" if ctx.deadline_at is not None else f"With more {key}"
 
 
 def _search(plan: _Plan, path: Path) -> tuple[tuple[Trial, ...], Over]:
