@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import shutil
@@ -21,6 +22,7 @@ from automl.code import load_entry
 from automl.errors import (
     AutomlError,
     DeadlinePassed,
+    DiskRefused,
     Interrupted,
     RunInUse,
     StageFailed,
@@ -36,6 +38,7 @@ from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_don
 from automl.runs.events import append_event
 from automl.runs.folder import RunFolder, check_name
 from automl.runs.lock import locked
+from automl.runs.refused import refusals_in_words, room_in_words
 from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten, refuse_other_settings
 from automl.runs.summary import summarise
@@ -126,17 +129,21 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     resources.need_folder(request.runs, "runs (--runs)")
     folder = RunFolder(request.runs.absolute() / request.name)
     resources.need_folder(folder.root, "this run")
-    with locked(folder.lock):
+    room_mb = resources.room_needed_mb(request.recipe.recipe, len(listing.files))
+    with refusals_in_words(folder.root, room_mb), locked(folder.lock):
         run = _begin(request, folder, listing, hear)
         try:
-            return _go(run)
+            with refusals_in_words(folder.root, room_mb):
+                return _go(run)
         except (Interrupted, Terminated, KeyboardInterrupt) as error:
-            run.tell("interrupted", stage=run.stage, error=str(error))
-            run.save("interrupted")
+            with contextlib.suppress(OSError):  # that it ended matters more than that it is written down
+                run.tell("interrupted", stage=run.stage, error=str(error))
+                run.save("interrupted")
             raise
         except AutomlError as error:
-            run.tell("failed", stage=run.stage, error=str(error))
-            run.save("failed", error=str(error), exit_code=error.exit_code)
+            with contextlib.suppress(OSError):  # as above: the disk may be full
+                run.tell("failed", stage=run.stage, error=str(error))
+                run.save("failed", error=str(error), exit_code=error.exit_code)
             raise
 
 
@@ -239,6 +246,11 @@ def _do_stage(run: _Run, stage: Stage, number: int, children: Children) -> None:
     except StageFailed as error:
         _refuse_late(_left(run) if before_the_first else None)
         raise type(error)(f"the stage {stage.name!r} failed: {error}") from error
+    except DiskRefused as error:
+        room = room_in_words(
+            run.folder.root, resources.room_needed_mb(run.request.recipe.recipe, len(run.listing.files))
+        )
+        raise DiskRefused(f"the stage {stage.name!r} failed: {error} {room}") from error
     seconds = time.monotonic() - started
     write_done(run.folder.stage(stage.name), inputs=inputs, seconds=seconds, finished_at=_now())
     run.save("running")
