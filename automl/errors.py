@@ -11,7 +11,8 @@
     │   ├── VariantFailed           5   one variant cannot be had; it costs itself alone
     │   └── GateRefused             5   the bundle did not pass its gate
     ├── ResourceMissing             5   disk, memory, a folder that cannot be written
-    │   └── DiskRefused             5   no room or no right; the next process would meet it too
+    │   └── DiskRefused             5   no right to write; any other process would meet it too
+    │       └── DiskFull            5   no room
     ├── RunLocked                   6   another process works on this run
     ├── AnswerIsNo                  1   doctor, verify: the question was answered with no
     ├── Interrupted               130   Ctrl-C
@@ -78,7 +79,11 @@ class ResourceMissing(AutomlError):
 
 
 class DiskRefused(ResourceMissing):
-    """The disk is full, or gives no right. Any process would meet that: it never costs one trial or variant alone."""
+    """The disk gives no right, or no room. Any process would meet that: it never costs one trial or variant alone."""
+
+
+class DiskFull(DiskRefused):
+    """The disk, or a quota, has no room."""
 
 
 class RunLocked(AutomlError):
@@ -123,7 +128,8 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        VariantFailed, GateRefused, ResourceMissing, DiskRefused, RunLocked, AnswerIsNo, Interrupted, Terminated,
+        VariantFailed, GateRefused, ResourceMissing, DiskRefused, DiskFull, RunLocked, AnswerIsNo, Interrupted,
+        Terminated,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ import numpy as np
 import psutil
 
 from automl.runs.events import read_events
-from automl.stage_table import STAGES
+from automl.stage_table import STAGE_NAMES, STAGES
 from tests.conftest import write_bars
 
 # Nothing in it hangs on a clock: trials are counted, the smaller file is chosen, and of two sizes there is one each.
@@ -62,15 +63,17 @@ class Place:
     def run_folder(self, who: str) -> Path:
         return self.root / who / "runs" / NAME
 
-    def start(self, who: str, *more: str, fault: dict[str, str] | None = None, prefix: tuple[str, ...] = ()) -> Running:
-        """The command at work. Args: more: further words for it; fault: see tests/faults; prefix: words before it."""
+    def start(
+        self, who: str, *more: str, faults: Sequence[dict[str, str]] = (), prefix: tuple[str, ...] = ()
+    ) -> Running:
+        """The command at work. Args: more: further words for it; faults: see tests/faults; prefix: words before it."""
         (self.root / who).mkdir(exist_ok=True)
         mark = uuid.uuid4().hex
         environment = {**os.environ, MARK: mark}
-        if fault is not None:
+        if faults:
             paths = [str(Path(__file__).parent / "faults"), os.environ.get("PYTHONPATH", "")]
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-            environment["AUTOML_TEST_FAULT"] = json.dumps({"who": "any", "once": "", **fault})
+            environment["AUTOML_TEST_FAULTS"] = json.dumps(faults)
         words = [sys.executable, "-m", "automl", "run", str(self.root / "bars"), "--name", NAME]
         process = subprocess.Popen(
             [*prefix, *words, "--recipe", str(self.root / "small.yaml"), *more],
@@ -83,9 +86,25 @@ class Place:
         )
         return Running(process=process, mark=mark, folder=self.run_folder(who))
 
-    def run(self, who: str, *more: str, fault: dict[str, str] | None = None, prefix: tuple[str, ...] = ()) -> Ended:
+    def fault(self, kind: str, who: str, where: str, *, child: bool = False, once: str = "") -> dict[str, str]:
+        """An order for tests/faults. Args: where, once: in the run's folder."""
+        folder = self.run_folder(who)
+        return {
+            "kind": kind,
+            "where": f"{folder}/{where}" if where else str(folder),
+            "who": "child" if child else "any",
+            "once": f"{folder}/{once}" if once else "",
+        }
+
+    def copy_until(self, stage: str, source: str, who: str) -> None:
+        """Make `who` a copy of a finished run without this stage and those after it, as if it had been killed there."""
+        shutil.copytree(self.run_folder(source), self.run_folder(who))  # times of files included, or each would be read
+        for later in STAGE_NAMES[STAGE_NAMES.index(stage) :]:
+            shutil.rmtree(self.run_folder(who) / later)
+
+    def run(self, who: str, *more: str, faults: Sequence[dict[str, str]] = (), prefix: tuple[str, ...] = ()) -> Ended:
         """The command, to its end."""
-        return self.start(who, *more, fault=fault, prefix=prefix).end()
+        return self.start(who, *more, faults=faults, prefix=prefix).end()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

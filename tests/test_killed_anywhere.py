@@ -5,8 +5,10 @@ Each time the next run goes on, and in the end all is as in an undisturbed run. 
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+import re
 import time
 from collections.abc import Sequence
 
@@ -97,3 +99,97 @@ def test_a_run_killed_once_in_each_stage_ends_like_the_undisturbed_one(place, un
     strikes = [(stage, VICTIMS[(number + turn) % len(VICTIMS)]) for number, stage in enumerate(STAGE_NAMES)]
     strike_each(place, f"killed-{turn}", strikes, undisturbed[1])
     go_to_the_end(place, f"killed-{turn}", undisturbed[0])
+
+
+def refuse_each(place, who: str, faults: Sequence[dict[str, str]], text: str) -> None:
+    """Run into each of these faults; each time it is told, no finished stage is lost, and nothing is published."""
+    for fault in faults:
+        before = done_files(place.run_folder(who))
+        ended = place.run(who, faults=[fault])
+        assert ended.code == 5, (fault, ended.stderr)
+        print(f"{fault['where']}: {ended.message}")
+        assert re.search(text, ended.message), (fault, ended.message)
+        assert ended.message.count(GO_ON) == 1
+        assert "Traceback" not in ended.stderr
+        after = done_files(place.run_folder(who))
+        assert {stage: after[stage] for stage in before} == before
+        assert not list((place.root / who).glob("exports/*"))
+
+
+FULL = (
+    r"No space left on device: /.*(runs/bars|Wanted: room on that disk, which has [\d,.]+ MB free).*"
+    r"The whole run takes at most 600 MB, of which it has \d+"
+)
+READ_ONLY = r"Read-only file system: /.*runs/bars.* Wanted: a file system that can be written"
+
+
+def test_a_full_disk_in_children_and_in_the_front_is_told_with_figures_and_the_run_resumes(place, undisturbed):
+    place.copy_until("evaluate", "undisturbed", "full")
+    fault = functools.partial(place.fault, "full", "full")
+    faults = [
+        fault("evaluate/", child=True),
+        fault("evaluate/.tmp-", once="evaluate/record.json"),  # done.json
+        fault(".tmp-", once="evaluate/done.json"),  # run.json
+        fault("events.jsonl"),
+        fault("export/", child=True),
+        fault("report/", child=True),
+    ]
+    refuse_each(place, "full", faults, FULL)
+    go_to_the_end(place, "full", undisturbed[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_disk_that_is_full_once_in_each_stage_changes_nothing_in_the_end(place, undisturbed):
+    stages = [place.fault("full", "full-10", f"{stage}/", child=True) for stage in STAGE_NAMES]
+    inner = {  # a full disk that a stage's own child meets is not that child's failure
+        "tune": place.fault("full", "full-10", "tune/trial-1", child=True),
+        "compress": place.fault("full", "full-10", "compress/", child=True, once="compress/int8_minmax.log"),
+    }
+    faults = [
+        fault for stage, own in zip(STAGE_NAMES, stages, strict=True) for fault in (own, inner.get(stage)) if fault
+    ]
+    refuse_each(place, "full-10", faults, FULL)
+    go_to_the_end(place, "full-10", undisturbed[0])
+
+
+def test_a_run_folder_that_cannot_be_written_is_told_at_the_start_and_in_mid_run(place, undisturbed):
+    place.copy_until("evaluate", "undisturbed", "read-only")
+    ended = place.run("read-only", faults=[place.fault("read-only", "read-only", "")])
+    assert ended.code == 5, ended.stderr
+    assert re.search(r"runs/bars cannot be written \(Read-only file system\). Wanted: a folder for", ended.message)
+    faults = [
+        place.fault("read-only", "read-only", "evaluate/", child=True),
+        place.fault("read-only", "read-only", "", once="evaluate/record.json"),
+    ]
+    refuse_each(place, "read-only", faults, READ_ONLY)
+    go_to_the_end(place, "read-only", undisturbed[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_stage_that_runs_out_of_memory_says_so_and_goes_on_when_there_is_more(place, undisturbed):
+    place.copy_until("train", "undisturbed", "memory")
+    refuse_each(place, "memory", [place.fault("memory", "memory", "train/", child=True)], "memory ran out")
+    go_to_the_end(place, "memory", undisturbed[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_trial_and_a_variant_that_run_out_of_memory_cost_themselves_alone(place, undisturbed):
+    place.copy_until("tune", "undisturbed", "little")
+    fault = functools.partial(place.fault, "memory", "little", child=True)
+    ended = place.run("little", faults=[fault("tune/trial-1.log"), fault("compress/int8_minmax.log")])
+    assert ended.code == 0, ended.stderr
+    assert re.search("warning: trial 1 failed, its log is trial-1.log: .*memory ran out", ended.stderr)
+    assert re.search("warning: the variant int8_minmax is left out: .*memory ran out", ended.stderr)
+    facts = json.loads((place.run_folder("little") / "run.json").read_text())
+    assert (facts["trials"], facts["best_trial"], facts["chosen"]) == (2, 2, "fp32")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_ctrl_c_and_sigterm_in_each_stage_change_nothing_in_the_end(place, undisturbed):
+    strikes = [(stage, SIGNALS[number % 2]) for number, stage in enumerate(STAGE_NAMES)]
+    strike_each(place, "signals", strikes, undisturbed[1])
+    go_to_the_end(place, "signals", undisturbed[0])

@@ -60,10 +60,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def named_in_errors(path: Path) -> Iterator[None]:
-    """A write that fails does not say to which file: have its OSError say so."""
+    """A write that fails does not say to which file, or names a temporary one: have its OSError say so."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None or TEMPORARY in str(error.filename):
             error.filename = str(path)
         raise

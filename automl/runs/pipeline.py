@@ -22,8 +22,8 @@ from automl.code import load_entry
 from automl.errors import (
     AutomlError,
     DeadlinePassed,
-    DiskRefused,
     Interrupted,
+    ResourceMissing,
     RunInUse,
     StageFailed,
     Terminated,
@@ -38,7 +38,7 @@ from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_don
 from automl.runs.events import append_event
 from automl.runs.folder import RunFolder, check_name
 from automl.runs.lock import locked
-from automl.runs.refused import refusals_in_words, room_in_words
+from automl.runs.refused import refusals_in_words, with_room
 from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten, refuse_other_settings
 from automl.runs.summary import summarise
@@ -90,6 +90,11 @@ class _Run:
     facts: dict[str, Any]
     stage: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def room_mb(self) -> float:
+        """Megabytes that the run writes at most."""
+        return resources.room_needed_mb(self.request.recipe.recipe, len(self.listing.files))
 
     def tell(self, event: str, **facts: object) -> None:
         """An event for the console and for events.jsonl."""
@@ -196,13 +201,13 @@ def _refuse_other_files(folder: RunFolder, listing: Listing) -> None:
 
 def _go(run: _Run) -> dict[str, Any]:
     """The rehearsal, then the ten stages."""
-    recipe, listing = run.request.recipe.recipe, run.listing
+    recipe = run.request.recipe.recipe
     begun = {stage.name for stage in STAGES if read_done(run.folder.done_json(stage.name))}
     if len(begun) < len(STAGES):
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
         resources.need_place(run.request.exports, run.request.name)
         if "check" not in begun:
-            resources.need_room(run.folder.root, resources.room_needed_mb(recipe, len(listing.files)))
+            resources.need_room(run.folder.root, run.room_mb)
         resources.need_memory()
     with Children(run.folder.root / "forkserver.log", run.from_child) as children:
         if FIRST_DEPLOYABLE not in begun:
@@ -246,11 +251,9 @@ def _do_stage(run: _Run, stage: Stage, number: int, children: Children) -> None:
     except StageFailed as error:
         _refuse_late(_left(run) if before_the_first else None)
         raise type(error)(f"the stage {stage.name!r} failed: {error}") from error
-    except DiskRefused as error:
-        room = room_in_words(
-            run.folder.root, resources.room_needed_mb(run.request.recipe.recipe, len(run.listing.files))
-        )
-        raise DiskRefused(f"the stage {stage.name!r} failed: {error} {room}") from error
+    except ResourceMissing as error:
+        worded = with_room(error, run.folder.root, run.room_mb)
+        raise type(worded)(f"the stage {stage.name!r} failed: {worded}") from error
     seconds = time.monotonic() - started
     write_done(run.folder.stage(stage.name), inputs=inputs, seconds=seconds, finished_at=_now())
     run.save("running")

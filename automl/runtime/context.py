@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from automl.errors import DiskRefused
+from automl.errors import BY_NAME, DiskRefused, StageFailed
 from automl.recipe.model import Recipe
 from automl.runs.folder import RunFolder
 from automl.stage_table import ChildKind
@@ -95,6 +95,7 @@ class StageContext:
             to go on without it would make of a passing shortage another result.
         """
         ended = self.front.run_child(kind, entry, arguments, self.output(log), limit_s)
-        if ended.error_kind == DiskRefused.__name__:
-            raise DiskRefused(ended.error)
+        error = BY_NAME.get(ended.error_kind, StageFailed)
+        if issubclass(error, DiskRefused):
+            raise error(ended.error)
         return ended

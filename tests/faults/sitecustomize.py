@@ -1,8 +1,8 @@
 """Faults on order. With this folder on PYTHONPATH every Python process imports the file at its start.
 
-AUTOML_TEST_FAULT holds JSON: "kind", one of "full" (a sync fails: no space left), "read-only" (nothing can be opened
-for writing, made or renamed) and "memory" (the process may have little more than it has); "where", the beginning of
-the paths that it strikes; "who", "child" (a multiprocessing child alone) or "any"; "once", a path that must be there.
+AUTOML_TEST_FAULTS holds a JSON list of objects. "kind" is "full" (a sync fails: no space left), "read-only" (nothing
+can be opened for writing, made or renamed) or "memory" (the process may have little more than it has); "where" begins
+the paths that are struck; "who" is "child" (a multiprocessing child alone) or "any"; "once" is a path that must exist.
 """
 
 from __future__ import annotations
@@ -62,5 +62,5 @@ def little_memory(struck: Callable[[object], bool]) -> Callable[[str, tuple[obje
     return hook
 
 
-if order := os.environ.get("AUTOML_TEST_FAULT"):
-    install(**json.loads(order))
+for fault in json.loads(os.environ.get("AUTOML_TEST_FAULTS", "[]")):
+    install(**fault)

@@ -3,22 +3,23 @@ from pathlib import Path
 
 import pytest
 
-from automl.errors import DataError, DiskRefused, ResourceMissing, StageFailed
+from automl.errors import DataError, DiskFull, DiskRefused, ResourceMissing, StageFailed
 from automl.runs.refused import GO_ON, in_words, refusals_in_words
 
 
 @pytest.mark.parametrize(
     ("error", "kind", "text"),
     [
-        (OSError(errno.ENOSPC, "No space"), DiskRefused, r"^No space: /here/run. Wanted: room on that disk, which has"),
-        (OSError(errno.EDQUOT, "Over quota", "/a"), DiskRefused, "^Over quota: /a. Wanted: room within the disk quota"),
+        (OSError(errno.ENOSPC, "No space"), DiskFull, r"^No space: /here/run. Wanted: room on that disk, which has"),
+        (OSError(errno.EDQUOT, "Over quota", "/a"), DiskFull, "^Over quota: /a. Wanted: room within the disk quota"),
         (OSError(errno.EROFS, "Read-only", "/a"), DiskRefused, "^Read-only: /a. Wanted: a file system that can be"),
         (PermissionError(errno.EACCES, "Denied", "/a"), DiskRefused, "^Denied: /a. Wanted: the right to read or write"),
-        (RuntimeError("write failed: 'No space left on device'"), DiskRefused, "^No space left on device: /here/run"),
+        (RuntimeError("write failed: 'No space left on device'"), DiskFull, "^No space left on device: /here/run"),
         (MemoryError(), ResourceMissing, r"^memory ran out \(MemoryError\); [\d,]+ MB are free now. Wanted: more mem"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), ResourceMissing, "^memory ran out"),
         (RuntimeError("std::bad_alloc"), ResourceMissing, r"^memory ran out \(RuntimeError: std::bad_alloc\)"),
-        (FileNotFoundError(errno.ENOENT, "No file", "/a"), StageFailed, "^FileNotFoundError: No file: /a. Run the same"),
+        (ImportError("\nNumPy:\nfailed to map segment"), ResourceMissing, r"^memory ran out \(ImportError: NumPy"),
+        (FileNotFoundError(errno.ENOENT, "No file", "/a"), StageFailed, "^FileNotFoundError: No file: /a. Run the"),
     ],
 )  # fmt: skip
 def test_what_was_refused_is_said_with_its_path_its_figures_and_how_to_go_on(tmp_path, error, kind, text):
@@ -45,7 +46,7 @@ def test_an_error_for_users_stays_as_it_is(tmp_path):
 def test_a_run_says_how_much_it_takes_and_how_much_of_it_is_there(tmp_path):
     (tmp_path / "pixels.u8").write_bytes(bytes(3 * 10**6))
     with (
-        pytest.raises(DiskRefused, match="The whole run takes at most 1,600 MB, 3 MB of them are written.$"),
+        pytest.raises(DiskFull, match="The whole run takes at most 1,600 MB, of which it has 3.$"),
         refusals_in_words(tmp_path, 1600),
     ):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "pack" / "rows.npy"))

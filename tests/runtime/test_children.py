@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.errors import DataError, DiskRefused, ResourceMissing, StageFailed
+from automl.errors import DataError, DiskFull, ResourceMissing, StageFailed
 from automl.runtime.children import Children
 
 PROBES = "tests.runtime.probes:"
@@ -76,7 +76,7 @@ def test_progress_and_warnings_of_a_child_are_heard_in_order(children, heard, tm
         ("crash", StageFailed, r"^ValueError: a fault of ours \(the whole story is in .*log.txt\)$"),
         (
             "full_disk",
-            DiskRefused,
+            DiskFull,
             r"No space left on device: /some/file. Wanted: room on that disk, which has [\d,.]+ MB free. .*command",
         ),
         (
@@ -113,7 +113,7 @@ def test_the_error_of_a_childs_child_comes_with_its_kind_and_without_advice_to_r
     asked = {"folder": str(tmp_path), "functions": ["full_disk", "no_memory", "leave", "echo"]}
     ended = children.run("plain", PROBES + "ask_for", asked, log=tmp_path / "log.txt")
     kinds = {name: kind for name, (kind, _) in ended.items()}
-    assert kinds == {"full_disk": "DiskRefused", "no_memory": "ResourceMissing", "leave": "StageFailed", "echo": ""}
+    assert kinds == {"full_disk": "DiskFull", "no_memory": "ResourceMissing", "leave": "StageFailed", "echo": ""}
     assert not any("same command" in text for _, text in ended.values())
 
 
