@@ -24,6 +24,7 @@ import psutil
 from automl.runs.events import read_events
 from automl.stage_table import STAGE_NAMES, STAGES
 from tests.conftest import write_bars
+from tests.tiny_disk import TinyDisk
 
 # Nothing in it hangs on a clock: trials are counted, the smaller file is chosen, and of two sizes there is one each.
 RECIPE: Final = """
@@ -53,6 +54,7 @@ class Place:
     """Where runs of one dataset and recipe are made; each in a folder of its own, so that they may share a name."""
 
     root: Path
+    disk: TinyDisk | None = None  # mounted over the root's folder of one run
 
     def prepare(self) -> Place:
         """Write the dataset and the recipe."""
@@ -60,13 +62,15 @@ class Place:
         (self.root / "small.yaml").write_text(RECIPE)
         return self
 
-    def run_folder(self, who: str) -> Path:
-        return self.root / who / "runs" / NAME
+    def folder(self, who: str) -> Path:
+        """Of one run and its bundle, as the test sees it."""
+        return self.root / who if self.disk is None else self.disk.seen(self.root / who)
 
-    def start(
-        self, who: str, *more: str, faults: Sequence[dict[str, str]] = (), prefix: tuple[str, ...] = ()
-    ) -> Running:
-        """The command at work. Args: more: further words for it; faults: see tests/faults; prefix: words before it."""
+    def run_folder(self, who: str) -> Path:
+        return self.folder(who) / "runs" / NAME
+
+    def start(self, who: str, *more: str, faults: Sequence[dict[str, str]] = ()) -> Running:
+        """The command at work. Args: more: further words for it; faults: see tests/faults."""
         (self.root / who).mkdir(exist_ok=True)
         mark = uuid.uuid4().hex
         environment = {**os.environ, MARK: mark}
@@ -74,17 +78,18 @@ class Place:
             paths = [str(Path(__file__).parent / "faults"), os.environ.get("PYTHONPATH", "")]
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
             environment["AUTOML_TEST_FAULTS"] = json.dumps(faults)
-        words = [sys.executable, "-m", "automl", "run", str(self.root / "bars"), "--name", NAME]
+        folders = [f"--{name}={self.root / who / name}" for name in ("runs", "exports")]
+        words = [sys.executable, "-m", "automl", "run", str(self.root / "bars"), "--name", NAME, *folders]
+        told = len(read_events(self.run_folder(who) / "events.jsonl"))
         process = subprocess.Popen(
-            [*prefix, *words, "--recipe", str(self.root / "small.yaml"), *more],
-            cwd=self.root / who,
+            [*(self.disk.prefix if self.disk else ()), *words, f"--recipe={self.root / 'small.yaml'}", *more],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,  # a process group of its own, as a shell gives it
         )
-        return Running(process=process, mark=mark, folder=self.run_folder(who))
+        return Running(process=process, mark=mark, folder=self.run_folder(who), told=told)
 
     def fault(self, kind: str, who: str, where: str, *, child: bool = False, once: str = "") -> dict[str, str]:
         """An order for tests/faults. Args: where, once: in the run's folder."""
@@ -102,9 +107,9 @@ class Place:
         for later in STAGE_NAMES[STAGE_NAMES.index(stage) :]:
             shutil.rmtree(self.run_folder(who) / later)
 
-    def run(self, who: str, *more: str, faults: Sequence[dict[str, str]] = (), prefix: tuple[str, ...] = ()) -> Ended:
+    def run(self, who: str, *more: str, faults: Sequence[dict[str, str]] = ()) -> Ended:
         """The command, to its end."""
-        return self.start(who, *more, faults=faults, prefix=prefix).end()
+        return self.start(who, *more, faults=faults).end()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,14 +133,16 @@ class Running:
     process: subprocess.Popen[str]
     mark: str
     folder: Path
+    told: int  # events of earlier starts
     before: dict[str, bytes] = field(default_factory=dict)  # done.json of each stage finished when it was struck
 
     def wait_for(self, stage: str) -> None:
         """Until the stage has begun and its child is there."""
         self._until(lambda: self._begun(stage) and self.stage_child(stage) is not None, f"{stage} did not begin")
 
-    def wait_for_file(self, path: Path) -> None:
-        self._until(path.exists, f"{path} did not appear")
+    def wait_for_begin(self, stage: str) -> None:
+        """Until the front has said that the stage begins; its child is hardly there yet."""
+        self._until(lambda: self._begun(stage), f"{stage} did not begin")
 
     def _until(self, true: Callable[[], object], fault: str) -> None:
         limit = time.monotonic() + 180
@@ -145,7 +152,8 @@ class Running:
             time.sleep(0.01)
 
     def _begun(self, stage: str) -> bool:
-        started = [event for event in read_events(self.folder / "events.jsonl") if event["event"] == "stage started"]
+        events = read_events(self.folder / "events.jsonl")[self.told :]
+        started = [event for event in events if event["event"] == "stage started"]
         return bool(started) and started[-1]["stage"] == stage
 
     def stage_child(self, stage: str) -> psutil.Process | None:
@@ -215,17 +223,11 @@ def temporaries(folder: Path) -> list[str]:
 
 TIMED: Final = frozenset(
     {
-        "seconds",
-        "searched_s",
-        "images_s",
-        "latency_ms",
-        "latency_spread_ms",
-        "noise_ms",
-        "stop_at",
-        "created",
+        "seconds", "searched_s", "images_s", "latency_ms", "latency_spread_ms", "noise_ms", "stop_at", "created",
         "read_at",
+        "size_bytes",  # a bundle's texts tell times; of all else the bytes themselves are compared
     }
-)
+)  # fmt: skip
 PLACED: Final = frozenset({"folder", "start", "pixels", "pack", "report", "bundle", "checksums"})
 UNCOMPARED: Final = frozenset({"done.json", "begun.json", "MODEL_CARD.md", "report.html", "SHA256SUMS"})
 """Times, paths, or checksums of files with such in them; what matters of them stands in the compared files."""
@@ -233,7 +235,7 @@ UNCOMPARED: Final = frozenset({"done.json", "begun.json", "MODEL_CARD.md", "repo
 
 def results(place: Place, who: str) -> dict[str, Any]:
     """What a finished run left in its stages and in the bundle, but times and places: file -> value or digest."""
-    run, bundle = place.run_folder(who), place.root / who / "exports" / NAME
+    run, bundle = place.run_folder(who), place.folder(who) / "exports" / NAME
     found = {}
     for root, title in ((run, "run"), (bundle, "bundle")):
         for path in sorted(root.rglob("*")):

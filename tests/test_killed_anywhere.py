@@ -5,6 +5,7 @@ Each time the next run goes on, and in the end all is as in an undisturbed run. 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import random
@@ -16,6 +17,7 @@ import pytest
 
 from automl.stage_table import STAGE_NAMES
 from tests.killing import EXITS, Place, differences, done_files, results, temporaries
+from tests.tiny_disk import NoTinyDisk, TinyDisk
 
 GO_ON = "Run the same command again to go on: what was finished is kept."
 VICTIMS = ("front", "child", "everything")
@@ -76,7 +78,7 @@ def go_to_the_end(place, who: str, undisturbed) -> None:
     assert ended.code == 0, ended.stderr
     after = done_files(place.run_folder(who))
     assert {stage: after[stage] for stage in before} == before
-    assert temporaries(place.root / who) == []
+    assert temporaries(place.folder(who)) == []
     assert differences(results(place, who), undisturbed) == []
 
 
@@ -113,7 +115,7 @@ def refuse_each(place, who: str, faults: Sequence[dict[str, str]], text: str) ->
         assert "Traceback" not in ended.stderr
         after = done_files(place.run_folder(who))
         assert {stage: after[stage] for stage in before} == before
-        assert not list((place.root / who).glob("exports/*"))
+        assert not list(place.folder(who).glob("exports/*"))
 
 
 FULL = (
@@ -151,6 +153,36 @@ def test_a_disk_that_is_full_once_in_each_stage_changes_nothing_in_the_end(place
     ]
     refuse_each(place, "full-10", faults, FULL)
     go_to_the_end(place, "full-10", undisturbed[0])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_real_disk_that_fills_up_in_each_stage_changes_nothing_in_the_end(place, undisturbed):
+    (place.root / "tiny").mkdir()
+    try:
+        disk = TinyDisk.mount(place.root / "tiny")
+    except NoTinyDisk as error:
+        pytest.skip(f"no disk can be mounted here: {error}")
+    with disk:
+        tiny = dataclasses.replace(place, disk=disk)
+        for stage in STAGE_NAMES:
+            running = tiny.start("tiny")
+            running.wait_for_begin(stage)
+            before = done_files(running.folder)
+            disk.fill()
+            ended = running.end()
+            print(f"{stage}: {ended.message}")
+            assert ended.code == 5, ended.stderr
+            assert re.search(FULL, ended.message), ended.message
+            assert re.search(r"which has 0\.\d MB free", ended.message)
+            assert "Traceback" not in ended.stderr
+            assert done_files(running.folder) == before
+            disk.make_room()
+        disk.forbid_writing()
+        ended = tiny.run("tiny")
+        assert (ended.code, "cannot be written (Read-only file system). Wanted:" in ended.message) == (5, True)
+        disk.make_room()
+        go_to_the_end(tiny, "tiny", undisturbed[0])
 
 
 def test_a_run_folder_that_cannot_be_written_is_told_at_the_start_and_in_mid_run(place, undisturbed):
