@@ -12,6 +12,8 @@
     │   └── GateRefused             5   the bundle did not pass its gate
     ├── JobsFailed                  5   jobs of a batch were refused or failed; the others are done
     ├── ResourceMissing             5   disk, memory, a folder that cannot be written
+    │   └── DiskRefused             5   no right to write; any other process would meet it too
+    │       └── DiskFull            5   no room
     ├── RunLocked                   6   another process works on this run
     ├── AnswerIsNo                  1   doctor, verify: the question was answered with no
     ├── Interrupted               130   Ctrl-C
@@ -87,6 +89,14 @@ class ResourceMissing(AutomlError):
     """Disk, memory, or a folder that can be written is missing."""
 
 
+class DiskRefused(ResourceMissing):
+    """The disk gives no right, or no room. Any process would meet that: it never costs one trial or variant alone."""
+
+
+class DiskFull(DiskRefused):
+    """The disk, or a quota, has no room."""
+
+
 class RunLocked(AutomlError):
     """Another process works on this run."""
 
@@ -129,7 +139,8 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        VariantFailed, GateRefused, JobsFailed, ResourceMissing, RunLocked, AnswerIsNo, Interrupted, Terminated,
+        VariantFailed, GateRefused, JobsFailed, ResourceMissing, DiskRefused, DiskFull, RunLocked, AnswerIsNo,
+        Interrupted, Terminated,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

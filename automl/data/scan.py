@@ -7,7 +7,6 @@ A killed scan so loses one chunk at most.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import itertools
 import json
@@ -28,7 +27,7 @@ from automl.bundle.resize import Header, ImageFault, Pixels, decode, shorter_sid
 from automl.data.layouts import listing_fingerprint
 from automl.data.pack import map_name
 from automl.errors import ResourceMissing
-from automl.runs.atomic import write_bytes
+from automl.runs.atomic import named_in_errors, write_bytes
 from automl.types import Image, ListedFile, Listing, Rejected
 
 LADDER_PX: Final = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
@@ -106,6 +105,7 @@ def scan(
     step = max(1, min(CHUNK_FILES, CHUNK_BYTES // row_bytes))
     ticks = itertools.count(so_far.n_files + 1)
     with ExitStack() as stack:
+        stack.enter_context(named_in_errors(folder))  # first: what a full disk refused is tried again by each close
         lines = stack.enter_context(journal.open("ab"))
         maps = [stack.enter_context(_open_map(folder, size, len(so_far.images))) for size in sizes_px]
         pool = ThreadPoolExecutor(threads)
@@ -199,21 +199,13 @@ def _open_map(folder: Path, size_px: int, n_rows: int) -> IO[bytes]:
 
 
 def _commit(journal: IO[bytes], maps: Sequence[IO[bytes]], found: Scan, decoded: Sequence[Decoded]) -> None:
-    """Pixels first, then the line that vouches for them. Raises: ResourceMissing: the disk is full."""
-    try:
-        for at, file in enumerate(maps):
-            for image in decoded:
-                file.write(image.pixels[at].tobytes())
-            _sync(file)
-        journal.write(_SCAN.dump_json(found) + b"\n")
-        _sync(journal)
-    except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-            raise
-        raise ResourceMissing(
-            f"the disk became full while the pixel maps were written ({error.strerror}). "
-            "Free some room and run again: the scan goes on where it stopped."
-        ) from error
+    """Pixels first, then the line that vouches for them."""
+    for at, file in enumerate(maps):
+        for image in decoded:
+            file.write(image.pixels[at].tobytes())
+        _sync(file)
+    journal.write(_SCAN.dump_json(found) + b"\n")
+    _sync(journal)
 
 
 def _sync(file: IO[bytes]) -> None:

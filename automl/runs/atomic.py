@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -31,7 +32,7 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
-        with temporary.open("wb") as file:
+        with named_in_errors(path), temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -43,7 +44,7 @@ def write_with(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def sync_file(path: Path) -> None:
     """Have the disk hold what the file holds (for files that a library wrote)."""
-    with path.open("rb") as file:
+    with named_in_errors(path), path.open("rb") as file:
         os.fsync(file.fileno())
 
 
@@ -51,6 +52,18 @@ def sync_folder(folder: Path) -> None:
     """Have the disk hold the folder's names."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with named_in_errors(folder):
+            os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def named_in_errors(path: Path) -> Iterator[None]:
+    """A write that fails does not say to which file, or names a temporary one: have its OSError say so."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or TEMPORARY in str(error.filename):
+            error.filename = str(path)
+        raise

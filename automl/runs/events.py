@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from automl.runs.atomic import named_in_errors
+
 Event = Mapping[str, object]
 
 
 def append_event(path: Path, event: Event) -> None:
     """Add one event with the time, durably. A cut line before it is closed first, so that it spoils no other."""
     line = json.dumps({"at": datetime.now(UTC).isoformat("T", "milliseconds"), **event}, ensure_ascii=False) + "\n"
-    with path.open("ab+") as file:
+    with named_in_errors(path), path.open("ab+") as file:
         if file.seek(0, os.SEEK_END) > 0:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":

@@ -41,9 +41,9 @@ def is_locked(path: Path) -> bool:
     """Whether some process holds the lock now."""
     if not path.exists():
         return False
-    with path.open("a+") as file:
+    with path.open("rb") as file:  # for reading, so that a run in a folder that cannot be written is listed too
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import socket
@@ -21,6 +22,7 @@ from automl.errors import (
     AutomlError,
     DeadlinePassed,
     Interrupted,
+    ResourceMissing,
     RunInUse,
     StageFailed,
     Terminated,
@@ -36,6 +38,7 @@ from automl.runs.events import append_event
 from automl.runs.folder import RunFolder, check_name
 from automl.runs.inventory import SCHEMA, read_run_json
 from automl.runs.lock import locked
+from automl.runs.refused import refusals_in_words, with_room
 from automl.runs.rehearsal import rehearse
 from automl.runs.settings import accept_changes, flatten
 from automl.runs.summary import summarise
@@ -88,6 +91,11 @@ class _Run:
     stage: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def room_mb(self) -> float:
+        """Megabytes that the run writes at most."""
+        return resources.room_needed_mb(self.request.recipe.recipe, len(self.listing.files))
+
     def tell(self, event: str, **facts: object) -> None:
         """An event for the console and for events.jsonl."""
         append_event(self.folder.events_jsonl, {"event": event, **facts})
@@ -128,17 +136,21 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     resources.need_folder(request.runs, "runs (--runs)")
     resources.need_own(folder)
     resources.need_folder(folder.root, "this run")
-    with locked(folder.lock):
+    room_mb = resources.room_needed_mb(request.recipe.recipe, len(listing.files))
+    with refusals_in_words(folder.root, room_mb), locked(folder.lock):
         run = _begin(request, folder, listing, hear)
         try:
-            return _go(run)
+            with refusals_in_words(folder.root, room_mb):
+                return _go(run)
         except (Interrupted, Terminated, KeyboardInterrupt) as error:
-            run.tell("interrupted", stage=run.stage, error=str(error))
-            run.save("interrupted")
+            with contextlib.suppress(OSError):  # that it ended matters more than that it is written down
+                run.tell("interrupted", stage=run.stage, error=str(error))
+                run.save("interrupted")
             raise
         except AutomlError as error:
-            run.tell("failed", stage=run.stage, error=str(error))
-            run.save("failed", error=str(error), exit_code=error.exit_code)
+            with contextlib.suppress(OSError):  # as above: the disk may be full
+                run.tell("failed", stage=run.stage, error=str(error))
+                run.save("failed", error=str(error), exit_code=error.exit_code)
             raise
 
 
@@ -209,13 +221,13 @@ def _refuse_other_files(folder: RunFolder, listing: Listing) -> None:
 
 def _go(run: _Run) -> dict[str, Any]:
     """The rehearsal, then the ten stages."""
-    recipe, listing = run.request.recipe.recipe, run.listing
+    recipe = run.request.recipe.recipe
     begun = {stage.name for stage in STAGES if read_done(run.folder.done_json(stage.name))}
     if len(begun) < len(STAGES):
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
         resources.need_place(run.request.exports, run.request.name)
         if "check" not in begun:
-            resources.need_room(run.folder.root, resources.room_needed_mb(recipe, len(listing.files)))
+            resources.need_room(run.folder.root, run.room_mb)
         resources.need_memory()
     with Children(run.folder.root / "forkserver.log", run.from_child) as children:
         if FIRST_DEPLOYABLE not in begun:
@@ -264,6 +276,9 @@ def _do_stage(run: _Run, stage: Stage, number: int, children: Children) -> None:
     except StageFailed as error:
         _refuse_late(_left(run) if before_the_first else None)
         raise type(error)(f"the stage {stage.name!r} failed: {error}") from error
+    except ResourceMissing as error:
+        worded = with_room(error, run.folder.root, run.room_mb)
+        raise type(worded)(f"the stage {stage.name!r} failed: {worded}") from error
     seconds = time.monotonic() - started
     write_done(run.folder.stage(stage.name), inputs=inputs, seconds=seconds, finished_at=_now())
     run.save("running")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import faulthandler
 import json
 import os
@@ -26,11 +25,13 @@ from typing import Any, Final
 from automl.code import load_entry
 from automl.errors import AutomlError
 from automl.runs.atomic import write_json
+from automl.runs.refused import in_words
 from automl.runtime.context import ChildEnded
 from automl.stage_table import ChildKind
 
 PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 ORPHANED: Final = 70  # exit code of a child whose front is gone
+UNHEARD: Final = 71  # exit code of a child that could not write its result file
 
 
 class FrontByPipe:
@@ -85,34 +86,40 @@ def this_childs_front() -> FrontByPipe:
 def child_main(pipe: Connection, job: dict[str, Any], result: str) -> None:
     """Run the job's function; leave its result, or the error, in the result file."""
     global _front  # noqa: PLW0603  # one child, one front
-    _settle(Path(job["log"]), job["parent"])
-    _front = FrontByPipe(pipe)
+    log = Path(job["log"])
     outcome: dict[str, object]
     try:
+        _settle(log, job["parent"])
+        _front = FrontByPipe(pipe)
         if job["kind"] == "keras" and "keras" not in sys.modules:
             _front.warn("Keras could not be preloaded, so each step starts slowly; forkserver.log in the run says why")
         outcome = {"ok": load_entry(job["entry"])(job["arguments"])}
-    except AutomlError as error:
-        outcome = {"error": {"kind": type(error).__name__, "text": str(error)}}
-    except (OSError, MemoryError) as error:
-        traceback.print_exc()
-        outcome = {"error": _in_words(error)}
     except Exception as error:  # noqa: BLE001  # a child must always say why it ended
-        traceback.print_exc()
-        text = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        outcome = {"error": {"kind": "StageFailed", "text": f"{text} (the whole story is in {job['log']})"}}
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with contextlib.suppress(OSError):  # a disk so full that nothing can be said: the exit code says it
+        if not isinstance(error, AutomlError):
+            with contextlib.suppress(OSError, MemoryError):  # the log's disk may be the full one
+                traceback.print_exc()
+        worded = in_words(error, log.parent, log=log, remedy=job["remedy"])
+        outcome = {"error": {"kind": type(worded).__name__, "text": str(worded)}}
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the exit code says it
         write_json(Path(result), outcome)
         os._exit(0)  # no interpreter shutdown: TensorFlow's threads take seconds over it, and all is on disk
-    os._exit(1)
+    os._exit(UNHEARD)
 
 
 def _settle(log: Path, parent: int) -> None:
-    """Send output to the log, leave Ctrl-C to the front, and die with the parent."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Send output to the log, leave Ctrl-C to the front, and die with the parent.
+
+    Raises: OSError: there is no log to be had; all else is settled then, and what is said goes nowhere.
+    """
+    fault = None
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        fault, handle = error, os.open(os.devnull, os.O_WRONLY)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
@@ -126,6 +133,8 @@ def _settle(log: Path, parent: int) -> None:
         _let_the_server_go()
         if parent and os.getppid() != parent:  # it died before the line above
             os._exit(ORPHANED)
+    if fault is not None:
+        raise fault
 
 
 def _let_the_server_go() -> None:
@@ -137,24 +146,3 @@ def _let_the_server_go() -> None:
     if server._forkserver_alive_fd is not None:
         os.close(server._forkserver_alive_fd)
         server._forkserver_alive_fd = None
-
-
-def _in_words(error: OSError | MemoryError) -> dict[str, str]:
-    """The error that crosses to the front: a resource that was missing, or else a failed stage."""
-    if isinstance(error, MemoryError):
-        return {"kind": "ResourceMissing", "text": f"memory ran out: {error}. Wanted: more free memory. {_GO_ON}"}
-    what = (error.strerror or str(error)) + (f": {error.filename}" if error.filename else "")
-    if error.errno in _MISSING:
-        return {"kind": "ResourceMissing", "text": f"{what}. Wanted: {_MISSING[error.errno]}. {_GO_ON}"}
-    return {"kind": "StageFailed", "text": f"{type(error).__name__}: {what}. {_GO_ON}"}
-
-
-_GO_ON: Final = "Run the same command again to go on: what was finished is kept."
-_MISSING: Final = {
-    errno.ENOSPC: "room on that disk",
-    errno.EDQUOT: "room within the disk quota",
-    errno.EACCES: "the right to read or write there",
-    errno.EPERM: "the right to read or write there",
-    errno.EROFS: "a file system that can be written",
-    errno.ENOMEM: "more free memory",
-}

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.errors import BY_NAME, AutomlError, StageFailed
-from automl.runtime.child import child_main
+from automl.runs.refused import GO_ON, MEMORY
+from automl.runtime.child import UNHEARD, child_main
 from automl.runtime.context import ChildEnded
 from automl.stage_table import ChildKind
 
@@ -45,11 +46,17 @@ class _Child:
     started: float
     limit_at: float | None
     parent: _Child | None  # who asked for it; None: the front itself
+    log_began: int  # bytes in the log before it
     request: int = 0  # the asker's number for it
     timed_out: bool = False
     error_kind: type[AutomlError] = StageFailed
     ended: ChildEnded | None = None
     children: list[_Child] = field(default_factory=list)
+
+    @property
+    def remedy(self) -> str:
+        """What to do when it fails; one that a stage asked for costs itself alone, and there is nothing to do."""
+        return GO_ON if self.parent is None else ""
 
 
 class Children:
@@ -149,9 +156,11 @@ class Children:
             "entry": entry,
             "arguments": dict(arguments),
             "log": str(log),
+            "remedy": GO_ON if parent is None else "",
             # a keras child's parent is the forkserver, whose death follows the front's
             "parent": os.getpid() if kind == "plain" else 0,
         }
+        log_began = log.stat().st_size if log.exists() else 0
         context = mp.get_context("forkserver" if kind == "keras" and _can_fork() else "spawn")
         process = context.Process(  # type: ignore[attr-defined]  # typeshed gives it to each context, not to their base
             target=child_main, args=(there, job, name), name=entry, daemon=False
@@ -168,6 +177,7 @@ class Children:
             started=now,
             limit_at=None if limit_s is None else now + limit_s,
             parent=parent,
+            log_began=log_began,
             request=request,
         )
         self._running.append(child)
@@ -221,25 +231,47 @@ def _read_end(child: _Child) -> tuple[ChildEnded, type[AutomlError]]:
         try:
             outcome = json.loads(child.result.read_bytes())
         except (OSError, ValueError):
-            outcome = {"error": {"kind": "StageFailed", "text": _death(code, child.log)}}
+            outcome = {"error": {"kind": "StageFailed", "text": _death(code, child)}}
         if "ok" in outcome:
             result = outcome["ok"]
         else:
             error = outcome["error"]["text"]
             kind = BY_NAME.get(outcome["error"]["kind"], StageFailed)
     ended = ChildEnded(
-        ok=not error, result=result, error=error, exit_code=code, timed_out=child.timed_out, seconds=seconds
+        ok=not error,
+        result=result,
+        error=error,
+        error_kind=kind.__name__ if error else "",
+        exit_code=code,
+        timed_out=child.timed_out,
+        seconds=seconds,
     )
     return ended, kind
 
 
-def _death(code: int | None, log: Path) -> str:
+def _death(code: int | None, child: _Child) -> str:
     """Words for a child that ended without a result."""
     if code == -signal.SIGKILL:
-        return f"the process was killed (signal 9), most likely because memory ran out; its log is {log}"
-    if code is not None and code < 0:
-        return f"the process was killed by {signal.Signals(-code).name}; its log is {log}"
-    return f"the process ended with exit code {code} and without a result; its log is {log}"
+        text = "the process was killed (signal 9), most likely because memory ran out"
+    elif code is not None and code < 0:
+        memory = ", after it had said that memory ran out" if _told_of_memory(child) else ""
+        text = f"the process was killed by {signal.Signals(-code).name}{memory}"
+    elif code == UNHEARD:
+        text = f"its result could not be written into {child.result.parent}; wanted: room there, or another TMPDIR"
+    else:
+        text = f"the process ended with exit code {code} and without a result"
+    return f"{text}; its log is {child.log}. {child.remedy}".rstrip()
+
+
+def _told_of_memory(child: _Child) -> bool:
+    """Whether the child's own part of its log says so, as a C++ library does before it aborts."""
+    try:
+        with child.log.open("rb") as file:
+            file.seek(child.log_began)
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return False
+    return any(sign in text for sign in MEMORY)
 
 
 def _can_fork() -> bool:

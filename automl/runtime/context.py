@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from automl.errors import BY_NAME, DiskRefused, StageFailed
 from automl.recipe.model import Recipe
 from automl.runs.folder import RunFolder
 from automl.stage_table import ChildKind
@@ -25,6 +26,7 @@ class ChildEnded:
     exit_code: int | None  # negative: killed by that signal
     timed_out: bool
     seconds: float
+    error_kind: str = ""  # a class of errors.py by its name; "" when ok
 
 
 class Front(Protocol):
@@ -89,5 +91,11 @@ class StageContext:
             entry: "module:function"; takes the arguments (JSON values) and returns a mapping of JSON values.
             log: name of the child's log file in this stage's folder.
             limit_s: killed after so many seconds.
+        Raises: DiskRefused: the child met a full disk, or one that cannot be written. That is not its own failure, and
+            to go on without it would make of a passing shortage another result.
         """
-        return self.front.run_child(kind, entry, arguments, self.output(log), limit_s)
+        ended = self.front.run_child(kind, entry, arguments, self.output(log), limit_s)
+        error = BY_NAME.get(ended.error_kind, StageFailed)
+        if issubclass(error, DiskRefused):
+            raise error(ended.error)
+        return ended

@@ -12,7 +12,10 @@ import os
 log = os.environ.get("AUTOML_FORKSERVER_LOG")
 if log:
     # TensorFlow writes to the descriptors, not to sys.stderr, and does so even at its quietest level.
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:  # a full disk: the server goes on without its log, and the stage says what it cannot write
+        handle = os.open(os.devnull, os.O_WRONLY)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from automl.errors import StageFailed
-from automl.runs.atomic import sync_folder
+from automl.runs.atomic import named_in_errors, sync_folder
 from automl.types import Trial
 
 Values = Mapping[str, float | int | bool | str]
@@ -56,7 +56,7 @@ def append(path: Path, line: Line) -> None:
     """Add a line, durably. Raises: ValueError: it holds NaN or infinity."""
     text = json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) + "\n"
     is_new = not path.exists()
-    with path.open("ab+") as file:
+    with named_in_errors(path), path.open("ab+") as file:
         file.seek(0)
         file.truncate(len(_whole(file.read())))
         file.write(text.encode())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.errors import DataError
+from automl.runtime import child
 from automl.runtime.child import this_childs_front
 
 
@@ -31,6 +32,24 @@ def crash(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def full_disk(arguments: Mapping[str, Any]) -> dict[str, Any]:
     raise OSError(28, "No space left on device", "/some/file")
+
+
+def no_memory(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"much": len(bytearray(2**60))}
+
+
+def abort(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+    os.abort()
+
+
+def lose_the_result_folder(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    child.write_json = no_room  # as a full disk does, in this process alone
+    return {}
+
+
+def no_room(path: Path, value: object) -> None:
+    raise OSError(28, "No space left on device", str(path))
 
 
 def out_of_memory(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,6 +83,13 @@ def ask_for_two(arguments: Mapping[str, Any]) -> dict[str, Any]:
     bad = front.run_child("plain", "tests.runtime.probes:crash", {}, folder / "b.log", None)
     slow = front.run_child("plain", "tests.runtime.probes:sleep", {"pids": str(folder / "pids")}, folder / "c.log", 5.0)
     return {"good": dict(good.result), "bad": bad.error, "slow": slow.timed_out}
+
+
+def ask_for(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    front = this_childs_front()
+    log = Path(arguments["folder"]) / "inner.txt"
+    asked = {name: front.run_child("plain", f"{__name__}:{name}", {}, log, None) for name in arguments["functions"]}
+    return {name: [ended.error_kind, ended.error] for name, ended in asked.items()}
 
 
 def ask_and_wait(arguments: Mapping[str, Any]) -> dict[str, Any]:

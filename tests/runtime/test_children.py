@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automl.errors import DataError, ResourceMissing, StageFailed
+from automl.errors import DataError, DiskFull, ResourceMissing, StageFailed
 from automl.runtime.children import Children
 
 PROBES = "tests.runtime.probes:"
@@ -76,9 +76,15 @@ def test_progress_and_warnings_of_a_child_are_heard_in_order(children, heard, tm
         ("crash", StageFailed, r"^ValueError: a fault of ours \(the whole story is in .*log.txt\)$"),
         (
             "full_disk",
-            ResourceMissing,
-            "No space left on device: /some/file. Wanted: room on that disk. .*same command",
+            DiskFull,
+            r"No space left on device: /some/file. Wanted: room on that disk, which has [\d,.]+ MB free. .*command",
         ),
+        (
+            "no_memory",
+            ResourceMissing,
+            r"memory ran out \(MemoryError.*MB are free now. Wanted: more memory.*same command",
+        ),
+        ("abort", StageFailed, "killed by SIGABRT, after it had said that memory ran out; its log is .*same command"),
         ("out_of_memory", StageFailed, "killed .signal 9., most likely because memory ran out; its log is"),
         ("leave", StageFailed, "exit code 3 and without a result; its log is"),
     ],
@@ -87,6 +93,28 @@ def test_a_failing_child_raises_its_own_error_in_the_front(children, tmp_path, f
     with pytest.raises(kind, match=text) as caught:
         children.run("plain", PROBES + function, {}, log=tmp_path / "log.txt")
     assert type(caught.value) is kind
+
+
+def test_a_child_whose_log_cannot_be_opened_says_so_and_not_on_the_users_terminal(children, tmp_path, capfd):
+    (tmp_path / "log.txt").mkdir()
+    with pytest.raises(StageFailed, match=r"IsADirectoryError: Is a directory: .*log.txt. Run the same command again"):
+        children.run("plain", PROBES + "echo", {}, log=tmp_path / "log.txt")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_child_whose_result_cannot_be_written_says_where_there_was_no_room(children, tmp_path):
+    with pytest.raises(StageFailed, match=r"its result could not be written into .*automl-results-.*another TMPDIR"):
+        children.run("plain", PROBES + "lose_the_result_folder", {}, log=tmp_path / "log.txt")
+
+
+def test_the_error_of_a_childs_child_comes_with_its_kind_and_without_advice_to_run_the_command_again(
+    children, tmp_path
+):
+    asked = {"folder": str(tmp_path), "functions": ["full_disk", "no_memory", "leave", "echo"]}
+    ended = children.run("plain", PROBES + "ask_for", asked, log=tmp_path / "log.txt")
+    kinds = {name: kind for name, (kind, _) in ended.items()}
+    assert kinds == {"full_disk": "DiskFull", "no_memory": "ResourceMissing", "leave": "StageFailed", "echo": ""}
+    assert not any("same command" in text for _, text in ended.values())
 
 
 def test_a_childs_children_are_run_by_the_front_and_their_failures_cost_only_themselves(children, tmp_path):
