@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.recipe.load import load_recipe
+from automl.runs.begin import Request
 from automl.runs.deadline import parse_deadline
 from automl.runs.folder import RunFolder, name_from
 from automl.runs.inventory import RunRow, list_runs, remove_runs, show_run
-from automl.runs.pipeline import Request, execute
+from automl.runs.pipeline import execute
 from automl.runtime.doctor import Answer, examine
 
 if TYPE_CHECKING:

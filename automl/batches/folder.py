@@ -9,7 +9,7 @@ import json
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +18,7 @@ from automl.batches.deadline import Deadline
 from automl.errors import ResourceMissing, StageFailed, UsageError
 from automl.report.batch import BatchFacts, link_to, render_batch
 from automl.runs.atomic import write_json, write_text
+from automl.runs.events import now_iso
 from automl.runs.folder import name_from
 from automl.types import JobRow
 
@@ -132,11 +133,6 @@ def write_fault(folder: BatchFolder, job: str) -> Path:
         file.write(f"{now_iso()} job {job}\n")
         traceback.print_exc(file=file)
     return folder.log_txt
-
-
-def now_iso() -> str:
-    """This moment, UTC."""
-    return datetime.now(UTC).isoformat("T", "seconds")
 
 
 def local_time(moment: float) -> str:

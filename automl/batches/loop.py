@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from automl.batches.deadline import Deadline, deadline_that_holds, given_deadline, share_until
-from automl.batches.folder import BatchFolder, now_iso, read_begun, save_batch, write_fault
+from automl.batches.folder import BatchFolder, read_begun, save_batch, write_fault
 from automl.batches.jobs_file import Job, load_jobs
 from automl.batches.rows import done_row, ended_row, first_row
 from automl.errors import AutomlError, DataError, Interrupted, StageFailed, Terminated, WrongWeights
 from automl.runs import resources
+from automl.runs.begin import Request, list_dataset_of
+from automl.runs.events import now_iso
 from automl.runs.lock import locked
-from automl.runs.pipeline import Request, execute, list_dataset_of
+from automl.runs.pipeline import execute
 from automl.types import JobRow
 
 Hear = Callable[[Mapping[str, Any]], None]

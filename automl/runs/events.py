@@ -13,6 +13,11 @@ from automl.runs.atomic import named_in_errors
 Event = Mapping[str, object]
 
 
+def now_iso() -> str:
+    """The time, ISO, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat("T", "seconds")
+
+
 def append_event(path: Path, event: Event) -> None:
     """Add one event with the time, durably. A cut line before it is closed first, so that it spoils no other."""
     line = json.dumps({"at": datetime.now(UTC).isoformat("T", "milliseconds"), **event}, ensure_ascii=False) + "\n"

@@ -22,8 +22,8 @@ from automl.errors import (
     UsageError,
     WrongWeights,
 )
+from automl.runs.begin import Request
 from automl.runs.lock import locked
-from automl.runs.pipeline import Request
 
 JOBS = "jobs:\n  - {dataset: a}\n  - {dataset: b}\n  - {dataset: c}\n"
 

@@ -1,0 +1,180 @@
+"""The start of a run: what is asked for, what was begun under that name before, and what is written down of both."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from automl.code import load_entry
+from automl.errors import RunInUse
+from automl.recipe.load import LoadedRecipe, recipe_yaml
+from automl.recipe.model import Recipe
+from automl.runs import resources
+from automl.runs.atomic import write_json, write_text
+from automl.runs.done import read_done
+from automl.runs.events import append_event, now_iso
+from automl.runs.folder import RunFolder
+from automl.runs.inventory import SCHEMA, read_run_json
+from automl.runs.settings import accept_changes, flatten
+from automl.runs.summary import summarise
+from automl.stage_table import FINGERPRINT, LAYOUTS, STAGE_NAMES
+from automl.types import Listing
+
+PACKAGES: Final = (
+    "automl",
+    "tensorflow",
+    "keras",
+    "keras-tuner",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "scikit-learn",
+    "pillow",
+)
+
+Hear = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a run is asked for."""
+
+    dataset: Path
+    recipe: LoadedRecipe
+    name: str
+    runs: Path
+    exports: Path
+    weights: Path | None = None
+    deadline_at: float | None = None  # wall time, seconds since the epoch; None: as the run has it, or none
+    keep_deadline: bool = True  # False: where deadline_at is None, the one that the run has holds no more
+    redo: str | None = None  # throw this stage away, and all after it
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run while it is worked on."""
+
+    request: Request
+    folder: RunFolder
+    listing: Listing
+    hear: Hear
+    deadline_at: float | None
+    facts: dict[str, Any]
+    stage: str = ""
+
+    @property
+    def room_mb(self) -> float:
+        """Megabytes that the run writes at most."""
+        return resources.room_needed_mb(self.request.recipe.recipe, len(self.listing.files))
+
+    def tell(self, event: str, **facts: object) -> None:
+        """An event for the console and for events.jsonl."""
+        append_event(self.folder.events_jsonl, {"event": event, **facts})
+        self.hear({"event": event, **facts})
+
+    def from_child(self, message: Mapping[str, Any]) -> None:
+        """A message of a stage's child; progress is for the console alone."""
+        if message["say"] == "warning":
+            self.tell("warning", stage=self.stage, text=message["text"])
+        else:
+            self.hear({"event": "progress", "stage": self.stage, **message})
+
+    def save(self, state: str, **more: object) -> dict[str, Any]:
+        """Write run.json: the run's own facts, and all that its stages say."""
+        self.facts.update(state=state, updated=now_iso(), **more)
+        whole = {**self.facts, **summarise(self.folder)}
+        write_json(self.folder.run_json, whole)
+        return whole
+
+
+def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Listing:
+    """What the names in a dataset's folder tell, before a file is opened.
+
+    Args: own: the folders of runs and bundles, which are no classes.
+    Raises: DataError: it is of no use; RecipeError: an unknown class is to be dropped.
+    """
+    check = recipe.check
+    listing = load_entry(LAYOUTS)(dataset, check.drop_classes, own=own, least=check.min_images_per_class)
+    assert isinstance(listing, Listing)
+    return listing
+
+
+def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> Run:
+    """Compare with what the run was begun with, and write down what it is."""
+    settings = {
+        "dataset": str(request.dataset.absolute()),
+        "weights": None if request.weights is None else str(request.weights.absolute()),
+        **flatten(request.recipe.recipe.model_dump(mode="json")),
+    }
+    before = read_run_json(folder)
+    changed: list[str] = []
+    if any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):  # else nothing depends on the settings yet
+        changed = accept_changes(request.name, before["settings"], settings, redo=request.redo)
+        if request.redo != "check":
+            _refuse_other_files(folder, listing)
+    if request.redo is not None:
+        for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
+            throw_away(folder.stage(stage))
+    deadline_at = request.deadline_at
+    if deadline_at is None and request.keep_deadline:
+        deadline_at = before.get("deadline_at")
+    facts = {
+        "schema": SCHEMA,
+        "name": request.name,
+        "state": "running",
+        "created": before.get("created", now_iso()),
+        "dataset": settings["dataset"],
+        "layout": listing.layout,
+        "recipe": request.recipe.name,
+        "seed": request.recipe.recipe.seed,
+        "deadline_at": deadline_at,
+        "settings": settings,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": _hardware(),
+    }
+    write_text(folder.recipe_yaml, recipe_yaml(request.recipe))
+    run = Run(request=request, folder=folder, listing=listing, hear=hear, deadline_at=deadline_at, facts=facts)
+    run.save("running")
+    run.tell("run started", name=request.name, folder=str(folder.root), resumed=bool(before), command=sys.argv[1:])
+    for line in changed:
+        run.tell("warning", stage=request.redo, text=f"done again from {request.redo} with {line}")
+    return run
+
+
+def _refuse_other_files(folder: RunFolder, listing: Listing) -> None:
+    """Raises: RunInUse: the dataset's files are no longer those that the run has checked."""
+    done = read_done(folder.done_json("check"))
+    if done is not None and done.inputs.get("dataset") != load_entry(FINGERPRINT)(listing):
+        raise RunInUse(
+            f"the dataset's files have changed since the run {folder.name!r} checked them. Wanted: the same files, to "
+            f"go on with it; or --redo check, which does it all again. Else choose another --name, or remove it by "
+            f"`automl runs clean {folder.name}`."
+        )
+
+
+def throw_away(folder: Path) -> None:
+    if folder.exists():
+        (folder / "done.json").unlink(missing_ok=True)  # first: what a kill leaves is then no finished stage
+        shutil.rmtree(folder)
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def _hardware() -> dict[str, object]:
+    return {
+        "host": socket.gethostname(),
+        "machine": platform.machine(),
+        "cores": psutil.cpu_count() or 1,
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+    }
