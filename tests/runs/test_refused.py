@@ -10,7 +10,8 @@ from automl.runs.refused import GO_ON, in_words, refusals_in_words
 @pytest.mark.parametrize(
     ("error", "kind", "text"),
     [
-        (OSError(errno.ENOSPC, "a\nb"), DiskFull, "^No space left on device: /here/run. Wanted: room on that disk, which"),
+        (OSError(errno.ENOSPC, "a\nb"), DiskFull, "^No space left on device: /here/run. Wanted: room on that disk, w"),
+        (OSError(errno.ENOSPC, "a", "/from", None, "/to"), DiskFull, "^No space left on device: /to. Wanted: room on"),
         (OSError(errno.EDQUOT, "a", "/a"), DiskFull, "^Disk quota exceeded: /a. Wanted: room within the disk quota"),
         (OSError(errno.EROFS, "a", "/a"), DiskRefused, "^Read-only file system: /a. Wanted: a file system that can be"),
         (PermissionError(errno.EACCES, "a", "/a"), DiskRefused, "^Permission denied: /a. Wanted: the right to read or"),
