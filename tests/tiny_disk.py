@@ -52,12 +52,12 @@ class TinyDisk:
         """The path by which a process outside sees what lies on the disk."""
         return Path(f"/proc/{self.holder.pid}/root{path}")
 
-    def fill(self) -> None:
-        """Leave no room: not one page."""
+    def fill(self, room_bytes: int = 0) -> None:
+        """Leave so much room and no more; 0: not one page."""
         for _ in range(100):
             facts = os.statvfs(self.seen(self.folder))
             used = (facts.f_blocks - facts.f_bfree) * facts.f_frsize
-            if self._remount(f"size={used}").returncode == 0:  # refused where more was written meanwhile
+            if self._remount(f"size={used + room_bytes}").returncode == 0:  # refused where more was written meanwhile
                 return
         raise AssertionError("the disk could not be filled")
 

@@ -50,9 +50,11 @@ def publish(source: Path, exports: Path, name: str, added: Mapping[str, bytes]) 
             sync_folder(exports)
             _remove(old)
     except OSError as error:
+        # copytree goes on after a file that it could not copy, and raises one list of all of them
+        why = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or error
         raise ResourceMissing(
-            f"the bundle cannot be published as {target} ({error.strerror or error}). Wanted: a folder that can be "
-            f"written, with room for {_megabytes(source):.0f} MB. Give access, make room, or name another folder with "
+            f"the bundle cannot be published as {target} ({why}). Wanted: a folder that can be "
+            f"written, with room for {_megabytes(source):.1f} MB. Give access, make room, or name another folder with "
             "--exports; then run the same command again."
         ) from error
     return checksums

@@ -20,7 +20,7 @@ from automl.code import load_entry
 from automl.errors import StageFailed, WrongWeights
 from automl.nets.catalogue import Backbone, backbone_named
 from automl.nets.features import tap_layers
-from automl.runs.atomic import TEMPORARY, sync_file, sync_folder
+from automl.runs.atomic import TEMPORARY, named_in_errors, sync_file, sync_folder
 from automl.task_table import task_named
 from automl.types import Network, WeightsFound
 
@@ -147,8 +147,9 @@ def save_weights(model: keras.Model, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     try:
-        model.save_weights(temporary)
-        sync_file(temporary)
+        with named_in_errors(path):
+            model.save_weights(temporary)
+            sync_file(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -55,8 +55,11 @@ def in_words(error: Exception, place: Path, *, log: Path | None = None, remedy: 
     if number is None and os.strerror(errno.ENOSPC) in whole:  # h5py and onnxruntime wrap it in errors of their own
         number, error = errno.ENOSPC, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if isinstance(error, OSError):
-        path = error.filename if isinstance(error.filename, str) else str(place)
-        what = f"{error.strerror or error}: {path}"
+        # Of a copy the second name is the one that was written.
+        path = next((str(name) for name in (error.filename2, error.filename) if name is not None), str(place))
+        # The system's own words, where it is one of these: h5py puts two lines of its own in their place.
+        reason = os.strerror(number) if number in (NO_ROOM | NO_RIGHT) else error.strerror or error
+        what = f"{reason}: {path}"
         if number in NO_ROOM:
             free = free_mb(Path(path))
             return DiskFull(f"{what}. Wanted: {NO_ROOM[number]}, which has {free:,.1f} MB free. {remedy}".strip())

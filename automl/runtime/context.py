@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from automl.errors import BY_NAME, DiskRefused, StageFailed
 from automl.recipe.model import Recipe
 from automl.runs.folder import RunFolder
+from automl.runs.refused import GO_ON
 from automl.stage_table import ChildKind
 
 R = TypeVar("R")
@@ -97,5 +98,5 @@ class StageContext:
         ended = self.front.run_child(kind, entry, arguments, self.output(log), limit_s)
         error = BY_NAME.get(ended.error_kind, StageFailed)
         if issubclass(error, DiskRefused):
-            raise error(ended.error)
+            raise error(f"{ended.error} {GO_ON}")
         return ended

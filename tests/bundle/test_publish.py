@@ -82,6 +82,18 @@ def test_a_publication_that_fails_leaves_the_old_bundle_and_no_rest(bundle, tmp_
     assert [path.name for path in exports.iterdir()] == ["cats"]
 
 
+def test_a_disk_that_fills_up_while_the_bundle_is_copied_is_told_in_one_line(bundle, tmp_path, monkeypatch):
+    def full(source, target):
+        why = "[Errno 28] No space left on device: 'model.onnx'"
+        raise shutil.Error([("a", "b", why), ("c", "d", why)])
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(
+        ResourceMissing, match=r"exports/cats \(\[Errno 28\] No space left on device: 'model.onnx'\). Wanted"
+    ):
+        publish(bundle, tmp_path / "exports", "cats", {})
+
+
 def test_other_names_temporary_folders_are_left_alone(bundle, tmp_path):
     other = tmp_path / "exports" / ".tmp-new-cats-and-dogs"
     other.mkdir(parents=True)

@@ -45,7 +45,7 @@ def full_disk(fsync: Callable[[int], None], struck: Callable[[object], bool]) ->
 
 def read_only(struck: Callable[[object], bool]) -> Callable[[str, tuple[object, ...]], None]:
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        writes = event in {"os.mkdir", "os.rename", "os.remove"} or (event == "open" and arguments[2] & WRITING)
+        writes = event in {"os.mkdir", "os.rename"} or (event == "open" and arguments[2] & WRITING)
         if writes and struck(arguments[0]):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), arguments[0])
 

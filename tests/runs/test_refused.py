@@ -10,10 +10,11 @@ from automl.runs.refused import GO_ON, in_words, refusals_in_words
 @pytest.mark.parametrize(
     ("error", "kind", "text"),
     [
-        (OSError(errno.ENOSPC, "No space"), DiskFull, r"^No space: /here/run. Wanted: room on that disk, which has"),
-        (OSError(errno.EDQUOT, "Over quota", "/a"), DiskFull, "^Over quota: /a. Wanted: room within the disk quota"),
-        (OSError(errno.EROFS, "Read-only", "/a"), DiskRefused, "^Read-only: /a. Wanted: a file system that can be"),
-        (PermissionError(errno.EACCES, "Denied", "/a"), DiskRefused, "^Denied: /a. Wanted: the right to read or write"),
+        (OSError(errno.ENOSPC, "a\nb"), DiskFull, "^No space left on device: /here/run. Wanted: room on that disk, w"),
+        (OSError(errno.ENOSPC, "a", "/from", None, "/to"), DiskFull, "^No space left on device: /to. Wanted: room on"),
+        (OSError(errno.EDQUOT, "a", "/a"), DiskFull, "^Disk quota exceeded: /a. Wanted: room within the disk quota"),
+        (OSError(errno.EROFS, "a", "/a"), DiskRefused, "^Read-only file system: /a. Wanted: a file system that can be"),
+        (PermissionError(errno.EACCES, "a", "/a"), DiskRefused, "^Permission denied: /a. Wanted: the right to read or"),
         (RuntimeError("write failed: 'No space left on device'"), DiskFull, "^No space left on device: /here/run"),
         (MemoryError(), ResourceMissing, r"^memory ran out \(MemoryError\); [\d,]+ MB are free now. Wanted: more mem"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), ResourceMissing, "^memory ran out"),
