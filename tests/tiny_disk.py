@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,8 +67,11 @@ class TinyDisk:
         assert self._remount(f"rw,size={ROOM}").returncode == 0
 
     def forbid_writing(self) -> None:
-        """Make it read-only; nobody may be writing."""
-        assert self._remount("ro").returncode == 0
+        """Make it read-only. A process that is ending gives up its memory, and so its name, before its files."""
+        limit = time.monotonic() + 5
+        while self._remount("ro").returncode:
+            assert time.monotonic() < limit, "somebody is still writing"
+            time.sleep(0.05)
 
     def _remount(self, options: str) -> subprocess.CompletedProcess[bytes]:
         words = [*self.prefix, "mount", "-o", f"remount,{options}", str(self.folder)]
