@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import pytest
 
 from automl.stage_table import STAGE_NAMES
-from tests.killing import EXITS, Place, differences, done_files, results, temporaries
+from tests.killing import EXITS, Place, done_files, temporaries
+from tests.run_results import differences
 from tests.tiny_disk import NoTinyDisk, TinyDisk
 
 GO_ON = "Run the same command again to go on: what was finished is kept."
@@ -37,7 +38,7 @@ def undisturbed(place):
     ended = place.run("undisturbed")
     assert ended.code == 0, ended.stderr
     done = done_files(place.run_folder("undisturbed"))
-    return results(place, "undisturbed"), {stage: json.loads(text)["seconds"] for stage, text in done.items()}
+    return place.results("undisturbed"), {stage: json.loads(text)["seconds"] for stage, text in done.items()}
 
 
 def seeded(who: str) -> random.Random:
@@ -84,7 +85,7 @@ def go_to_the_end(place, who: str, undisturbed) -> None:
     after = done_files(place.run_folder(who))
     assert {stage: after[stage] for stage in before} == before
     assert temporaries(place.folder(who)) == []
-    assert differences(results(place, who), undisturbed) == []
+    assert differences(place.results(who), undisturbed) == []
 
 
 def test_a_run_struck_in_five_ways_ends_like_the_undisturbed_one(place, undisturbed):

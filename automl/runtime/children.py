@@ -17,16 +17,18 @@ import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from automl.errors import BY_NAME, AutomlError, StageFailed
-from automl.runs.refused import GO_ON, MEMORY
-from automl.runtime.child import UNHEARD, child_main
+from automl.errors import AutomlError, StageFailed
+from automl.runs.refused import GO_ON
+from automl.runtime.child import child_main
 from automl.runtime.context import ChildEnded
+from automl.runtime.ends import read_end, said_since
 from automl.stage_table import ChildKind
 
 PRELOAD = "automl.runtime.preload"
@@ -194,7 +196,14 @@ class Children:
         for grandchild in list(child.children):
             if grandchild in self._running:
                 self._kill(grandchild)
-        child.ended, child.error_kind = _read_end(child)
+        child.ended, child.error_kind = read_end(
+            child.result,
+            child.process.exitcode,
+            seconds=time.monotonic() - child.started,
+            timed_out=child.timed_out,
+            said=partial(said_since, child.log, child.log_began),
+            advice=f"its log is {child.log}. {child.remedy}".rstrip(),
+        )
         child.pipe.close()
         child.result.unlink(missing_ok=True)
         child.process.close()
@@ -216,62 +225,6 @@ class Children:
         mp.set_forkserver_preload([PRELOAD])
         with _main_hidden(), _signals_held():
             forkserver.ensure_running()
-
-
-def _read_end(child: _Child) -> tuple[ChildEnded, type[AutomlError]]:
-    """What became of a child, and which error to raise for it."""
-    code = child.process.exitcode
-    seconds = time.monotonic() - child.started
-    result: Mapping[str, object] = {}
-    error = ""
-    kind: type[AutomlError] = StageFailed
-    if child.timed_out:
-        error = f"stopped after {seconds:.0f} s, its limit"
-    else:
-        try:
-            outcome = json.loads(child.result.read_bytes())
-        except (OSError, ValueError):
-            outcome = {"error": {"kind": "StageFailed", "text": _death(code, child)}}
-        if "ok" in outcome:
-            result = outcome["ok"]
-        else:
-            error = outcome["error"]["text"]
-            kind = BY_NAME.get(outcome["error"]["kind"], StageFailed)
-    ended = ChildEnded(
-        ok=not error,
-        result=result,
-        error=error,
-        error_kind=kind.__name__ if error else "",
-        exit_code=code,
-        timed_out=child.timed_out,
-        seconds=seconds,
-    )
-    return ended, kind
-
-
-def _death(code: int | None, child: _Child) -> str:
-    """Words for a child that ended without a result."""
-    if code == -signal.SIGKILL:
-        text = "the process was killed (signal 9), most likely because memory ran out"
-    elif code is not None and code < 0:
-        memory = ", after it had said that memory ran out" if _told_of_memory(child) else ""
-        text = f"the process was killed by {signal.Signals(-code).name}{memory}"
-    elif code == UNHEARD:
-        text = f"its result could not be written into {child.result.parent}; wanted: room there, or another TMPDIR"
-    else:
-        text = f"the process ended with exit code {code} and without a result"
-    return f"{text}; its log is {child.log}. {child.remedy}".rstrip()
-
-
-def _told_of_memory(child: _Child) -> bool:
-    """Whether the child's own part of its log says so, as a C++ library does before it aborts."""
-    try:
-        with child.log.open("rb") as file:
-            file.seek(child.log_began)
-            text = file.read().decode(errors="replace")
-    except OSError:
-        return False
-    return any(sign in text for sign in MEMORY)
 
 
 def _can_fork() -> bool:
