@@ -119,6 +119,7 @@ class Compressed:
     noise_ms: float  # A/A noise of the timings
     cpu: str
     writer_max_difference: float  # fp32 file against Keras, probabilities, on validation
+    sparsity: float | None = None  # share of zeros in the pruned network's kernels; None: there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from automl.compressors.table import COMPRESSOR_NAMES, FLOAT
+from automl.compressors.table import COMPRESSOR_NAMES, FLOAT, unpruned_twins
 from automl.types import Variant
 
 SAME_SIZE: Final = 0.01
 """Sizes closer than this share are a tie: the int8 settings differ by some bytes of ranges."""
+
+Preference = Literal["latency", "size", "gzip"]
+WORDS: Final[dict[Preference, str]] = {"latency": "latency", "size": "size", "gzip": "size after gzip"}
 
 RULE_OF_THREE: Final = 3.0
 """An event seen in none of n images has a rate of up to 3/n at 95 % (Hanley and Lippman-Hand 1983, JAMA 249:1743)."""
@@ -29,25 +32,34 @@ def choose(
     variants: Sequence[Variant],
     *,
     max_accuracy_drop: float,
-    prefer: Literal["latency", "size"],
+    prefer: Preference,
     noise_ms: float,
     n_images: int,
+    sparsity: float = 0.0,
 ) -> Choice:
     """Judge every variant by the budget, and choose one.
 
     Args:
         variants: measured ones, fp32 among them; one that failed has the file "" and its reason as the note.
         max_accuracy_drop: the budget, a share of the validation images.
-        prefer: what to minimise; the other breaks ties, then the order of the compressors' table.
+        prefer: what to minimise; ties are broken by the other of latency and size (of two sizes, by latency), then by
+            the order of the compressors' table.
         noise_ms: latencies closer than this are a tie.
         n_images: validation images behind each accuracy drop.
+        sparsity: share of zeros in the pruned network's kernels; 0 where nothing was pruned.
     Raises: ValueError: fp32 is not among the variants, or failed.
     """
     judged = tuple(judge(variant, max_accuracy_drop, n_images) for variant in variants)
+    judged = tuple(replace(variant, note=join(remark(variant, variants, sparsity), variant.note)) for variant in judged)
     fits = [variant for variant in judged if variant.within_budget]
     if FLOAT not in {variant.name for variant in fits}:
         raise ValueError(f"{FLOAT} must be among the variants: it is what stays where nothing else is good enough")
-    fits = smallest(fastest(fits, noise_ms)) if prefer == "latency" else fastest(smallest(fits), noise_ms)
+    if prefer == "latency":
+        fits = smallest(fastest(without_twins(fits), noise_ms))
+    elif prefer == "size":
+        fits = fastest(smallest(without_twins(fits)), noise_ms)
+    else:
+        fits = fastest(smallest(fits, after_gzip=True), noise_ms)
     chosen = min(fits, key=lambda variant: COMPRESSOR_NAMES.index(variant.name))
     return Choice(variants=judged, chosen=chosen.name, reason=explain(chosen, judged, prefer, noise_ms))
 
@@ -75,10 +87,39 @@ def fastest(variants: Sequence[Variant], noise_ms: float) -> list[Variant]:
     return [variant for variant in variants if variant.latency_ms <= best + noise_ms]
 
 
-def smallest(variants: Sequence[Variant]) -> list[Variant]:
+def smallest(variants: Sequence[Variant], *, after_gzip: bool = False) -> list[Variant]:
     """Those about as small as the smallest."""
-    best = min(variant.size_bytes for variant in variants)
-    return [variant for variant in variants if variant.size_bytes <= best * (1 + SAME_SIZE)]
+    sizes = [variant.gzip_bytes if after_gzip else variant.size_bytes for variant in variants]
+    return [variant for variant, size in zip(variants, sizes, strict=True) if size <= min(sizes) * (1 + SAME_SIZE)]
+
+
+def without_twins(variants: Sequence[Variant]) -> list[Variant]:
+    """Without pruned ones whose unpruned twin is there.
+
+    Both do the same arithmetic in files of the same size, so that a pruned one could win by noise alone, and would put
+    a network with half of its weights in the place of the whole one for nothing.
+    """
+    names = {variant.name for variant in variants}
+    return [variant for variant in variants if names.isdisjoint(unpruned_twins(variant.name))]
+
+
+def remark(variant: Variant, variants: Sequence[Variant], sparsity: float) -> str:
+    """What pruning gains in this variant, and what it does not; "" where nothing was pruned, or there is no file."""
+    twins = unpruned_twins(variant.name)
+    if not variant.file or not twins:
+        return ""
+    there = [other for other in variants if other.name in twins and other.file]
+    best = min(there, key=lambda other: (other.gzip_bytes, COMPRESSOR_NAMES.index(other.name)), default=None)
+    against = f" against {best.gzip_bytes / 1e6:.2f} MB of {best.name}" if best else ""
+    return (
+        f"{sparsity:.0%} of the pruned layers' weights are zero: {variant.gzip_bytes / 1e6:.2f} MB after gzip{against}"
+        "; no gain in latency, onnxruntime multiplies by zeros as well"
+    )
+
+
+def join(*notes: str) -> str:
+    """Those of the notes that say something, as one."""
+    return "; ".join(note for note in notes if note)
 
 
 def points(share: float) -> str:
@@ -86,18 +127,20 @@ def points(share: float) -> str:
     return f"{100 * share:.1f} points"
 
 
-def explain(chosen: Variant, variants: Sequence[Variant], prefer: str, noise_ms: float) -> str:
+def explain(chosen: Variant, variants: Sequence[Variant], prefer: Preference, noise_ms: float) -> str:
     """One sentence for the summary and the report."""
     others = [variant for variant in variants if variant.name != FLOAT]
     float_one = next(variant for variant in variants if variant.name == FLOAT)
+    zipped = f", {chosen.gzip_bytes / 1e6:.2f} MB against {float_one.gzip_bytes / 1e6:.2f} MB after gzip"
     if chosen.name != FLOAT:
         return (
             f"{chosen.name} is within the budget (accuracy {chosen.accuracy:.2%} against {float_one.accuracy:.2%}): "
             f"{chosen.latency_ms:.2f} ms against {float_one.latency_ms:.2f} ms (noise {noise_ms:.2f} ms), "
             f"{chosen.size_bytes / 1e6:.2f} MB against {float_one.size_bytes / 1e6:.2f} MB"
+            f"{zipped if prefer == 'gzip' else ''}"
         )
     if not others:
         return f"{FLOAT} is the only variant asked for"
     if not any(variant.within_budget for variant in others):
         return f"{FLOAT} is kept: no other variant is within the budget"
-    return f"{FLOAT} is kept: no variant within the budget has a better {prefer} (noise {noise_ms:.2f} ms)"
+    return f"{FLOAT} is kept: no variant within the budget has a better {WORDS[prefer]} (noise {noise_ms:.2f} ms)"

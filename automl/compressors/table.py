@@ -26,6 +26,7 @@ class Compressor:
     name: str
     entry: str  # imported when it runs
     does: str  # one line for users
+    source: str = "fp32"  # the row whose file it is made from; its own name: the writer's file of that network
     options: Mapping[str, Any] = field(default_factory=dict)  # what sets this row apart from others of the same code
     known_failures: Mapping[str, str] = field(default_factory=dict)  # law of the contract suite -> why it fails
 
@@ -45,10 +46,26 @@ COMPRESSORS: Final = (
         does="8-bit weights and activations; the rarest activation values are clipped",
         options={"method": "percentile"},
     ),
+    Compressor(
+        name="pruned",
+        entry="automl.compressors.fp32:compress",
+        does="the pruned network in float32: smaller after gzip, no faster",
+        source="pruned",
+    ),
+    Compressor(
+        name="pruned_int8",
+        entry="automl.compressors.int8:compress",
+        does="the pruned network as int8_percentile makes it: smaller after gzip, no faster",
+        source="pruned",
+        options={"method": "percentile"},
+    ),
 )
 
 FLOAT: Final = COMPRESSORS[0].name
 """The variant that all others are compared with, and the one that is kept when none is better."""
+
+PRUNED: Final = "pruned"
+"""The network that was pruned and trained on, in float32; what other rows make of it says so as their source."""
 
 COMPRESSOR_NAMES: Final = tuple(row.name for row in COMPRESSORS)
 
@@ -56,6 +73,14 @@ COMPRESSOR_NAMES: Final = tuple(row.name for row in COMPRESSORS)
 def compressor_named(name: str) -> Compressor:
     """The row of that name. Raises: KeyError: there is none."""
     return {row.name: row for row in COMPRESSORS}[name]
+
+
+def unpruned_twins(name: str) -> frozenset[str]:
+    """The rows that do with the trained network what this one does with the pruned one; empty where it does not."""
+    row = compressor_named(name)
+    if row.source != PRUNED:
+        return frozenset()
+    return frozenset(twin.name for twin in COMPRESSORS if twin.source != PRUNED and twin.entry == row.entry)
 
 
 def compress_with(row: Compressor, source: Path, target: Path, calibration: npt.NDArray[np.uint8]) -> None:

@@ -118,6 +118,15 @@ class Train(Section):
     )
 
 
+class Prune(Section):
+    """How the pruned variants' network is pruned; read where compress.variants names one of them."""
+
+    sparsity: float = Field(0.5, gt=0, lt=1, description="share of each convolution's weights that become zero")
+    epochs: int = Field(8, ge=1, le=500, description="epochs of training on while they do; fewer where time is short")
+    learning_rate: Rate = Field(1e-3, description="at the first step; falls to zero along a cosine")
+    minutes: float = Field(10, gt=0, le=10_000, description="how long at most; else the pruned variants are left out")
+
+
 class Compress(Section):
     """The variants that are built, and which of them may be chosen."""
 
@@ -128,8 +137,11 @@ class Compress(Section):
     )
     calibration_images: int = Field(128, ge=8, le=10_000, description="training images that int8 takes its ranges from")
     max_accuracy_drop: Share = Field(0.01, description="what a variant may lose on validation against fp32")
-    prefer: Literal["latency", "size"] = Field("latency", description="what to minimise within the budget")
+    prefer: Literal["latency", "size", "gzip"] = Field(
+        "latency", description="what to minimise within the budget; gzip: the size after gzip, as files are sent"
+    )
     latency_repeats: int = Field(60, ge=10, le=10_000, description="timed calls of each variant, interleaved")
+    prune: Prune = Prune()
 
 
 class Evaluate(Section):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import keras
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter
 
 from automl.compressors.choose import choose
 from automl.compressors.measure import Latency, describe_cpu, gzip_bytes, noise_ms, time_models
-from automl.compressors.table import FLOAT
+from automl.compressors.table import FLOAT, PRUNED, compressor_named
 from automl.data.pack import open_map, read_index
 from automl.errors import StageFailed, VariantFailed
 from automl.graph.session import open_session, predict
@@ -23,6 +24,7 @@ from automl.nets.build import load_network
 from automl.records import Checked, Compressed, Trained
 from automl.runs.atomic import write_json
 from automl.runtime.context import StageContext
+from automl.stages.pruned import prune_network, weights_of
 from automl.types import Interval, Variant
 
 IntArray = npt.NDArray[np.int64]
@@ -45,7 +47,8 @@ class Item:
 
     predicted: tuple[int, ...]  # the class of each validation image
     seconds: float
-    writer_max_difference: float = 0.0  # fp32 alone: against Keras
+    writer_max_difference: float = 0.0  # of a file that our writer wrote: against Keras
+    sparsity: float | None = None  # of the pruned network's file: share of zeros in the pruned kernels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,31 +69,36 @@ def run(ctx: StageContext) -> Compressed:
     Raises: StageFailed: the fp32 file does not say what Keras says. Any other variant fails alone.
     """
     pictures = open_pictures(ctx)
-    others = [name for name in ctx.recipe.compress.variants if name != FLOAT]
-    ctx.progress(0, len(others) + 2, f"writing {FLOAT}")
-    items = {FLOAT: find_item(ctx, FLOAT) or commit(ctx, FLOAT, make_float(ctx, pictures))}
+    wanted = (FLOAT, *(name for name in ctx.recipe.compress.variants if name != FLOAT))
+    steps = with_sources(wanted)
+    items: dict[str, Item] = {}
     failed: dict[str, str] = {}
-    for number, name in enumerate(others, 1):
-        ctx.progress(number, len(others) + 2, f"building {name}")
+    for number, name in enumerate(steps):
+        ctx.progress(number, len(steps) + 1, f"building {name}")
         try:
-            items[name] = find_item(ctx, name) or commit(ctx, name, make_other(ctx, name, pictures, items[FLOAT]))
+            items[name] = find_item(ctx, name) or commit(ctx, name, make(ctx, name, pictures, items, failed))
         except VariantFailed as error:
+            if name == FLOAT:
+                raise
             failed[name] = str(error)
-            ctx.warn(f"the variant {name} is left out: {error}")
-    ctx.progress(len(others) + 1, len(others) + 2, "timing the variants")
-    paths = {name: ctx.output(f"{name}.onnx") for name in items}
+            if name in wanted:
+                ctx.warn(f"the variant {name} is left out: {error}")
+    ctx.progress(len(steps), len(steps) + 1, "timing the variants")
+    paths = {name: ctx.output(f"{name}.onnx") for name in wanted if name in items}
     repeats = ctx.recipe.compress.latency_repeats
     latencies = time_models(paths, pictures.pixels[pictures.rows[:1]], repeats, time.perf_counter)
     noise = noise_ms(latencies)
+    sparsity = items[PRUNED].sparsity if PRUNED in items else None
     choice = choose(
         [
             unmade(name, failed[name]) if name in failed else measure(ctx, name, items, pictures.labels, latencies)
-            for name in (FLOAT, *others)
+            for name in wanted
         ],
         max_accuracy_drop=ctx.recipe.compress.max_accuracy_drop,
         prefer=ctx.recipe.compress.prefer,
         noise_ms=noise,
         n_images=len(pictures.labels),
+        sparsity=sparsity or 0.0,
     )
     return Compressed(
         variants=choice.variants,
@@ -99,7 +107,13 @@ def run(ctx: StageContext) -> Compressed:
         noise_ms=noise,
         cpu=describe_cpu(),
         writer_max_difference=items[FLOAT].writer_max_difference,
+        sparsity=sparsity,
     )
+
+
+def with_sources(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The variants in their order, each after the one that it is made from, wanted or not."""
+    return tuple(dict.fromkeys(one for name in wanted for one in (compressor_named(name).source, name)))
 
 
 def open_pictures(ctx: StageContext) -> Pictures:
@@ -116,13 +130,31 @@ def open_pictures(ctx: StageContext) -> Pictures:
     )
 
 
-def make_float(ctx: StageContext, pictures: Pictures) -> Item:
-    """Write fp32.onnx by our own writer. Raises: StageFailed: it does not say what Keras says."""
+def make(ctx: StageContext, name: str, pictures: Pictures, items: dict[str, Item], failed: dict[str, str]) -> Item:
+    """Make one variant; items and failed say what became of those before it. Raises: VariantFailed, StageFailed."""
+    if name == FLOAT:
+        return write_float(ctx, FLOAT, ctx.input("train", ctx.record(Trained).weights), pictures)
+    source = compressor_named(name).source
+    if source in failed:
+        raise VariantFailed(failed[source])
+    if ctx.seconds_left() < PATIENCE * items[FLOAT].seconds:
+        raise VariantFailed("the deadline is too near to build it")
+    if name != PRUNED:
+        return compress_file(ctx, name, source, pictures)
+    started, sparsity = ctx.now(), prune_network(ctx)
+    try:
+        item = write_float(ctx, PRUNED, weights_of(ctx), pictures)
+    except StageFailed as error:
+        raise VariantFailed(str(error)) from error
+    return replace(item, sparsity=sparsity, seconds=ctx.now() - started)
+
+
+def write_float(ctx: StageContext, name: str, weights: Path, pictures: Pictures) -> Item:
+    """Write NAME.onnx by our own writer. Raises: StageFailed: it does not say what Keras says."""
     started = ctx.now()
-    trained = ctx.record(Trained)
-    network, path = trained.network, ctx.output(f"{FLOAT}.onnx")
+    network, path = ctx.record(Trained).network, ctx.output(f"{name}.onnx")
     keras.utils.clear_session()  # it counts unnamed layers, and their names go into the file: equal runs, equal bytes
-    model = load_network(network, ctx.input("train", trained.weights), ctx.recipe.task)
+    model = load_network(network, weights, ctx.recipe.task)
     metadata = {"backbone": network.backbone, "size_px": str(network.size_px)}
     write_onnx(model, path, class_names=network.classes, metadata=metadata)
     compared = pictures.pixels[pictures.rows[:: -(-len(pictures.rows) // COMPARED)]]
@@ -131,23 +163,21 @@ def make_float(ctx: StageContext, pictures: Pictures) -> Item:
     worst = float(np.abs(found - wanted).max())
     if not worst <= TOLERANCE:  # NaN is not
         raise StageFailed(
-            f"{path} differs from the trained network by up to {worst:.2g} in its probabilities on {len(compared)} "
-            f"validation images. Wanted: at most {TOLERANCE}. Leave {network.backbone} out of the recipe's backbones, "
-            "and report this with the package versions."
+            f"{path} differs from the {'pruned' if name == PRUNED else 'trained'} network by up to {worst:.2g} in its "
+            f"probabilities on {len(compared)} validation images. Wanted: at most {TOLERANCE}. Leave "
+            f"{network.backbone} out of the recipe's backbones, and report this with the package versions."
         )
-    predicted = classify(ctx, FLOAT, pictures)
+    predicted = classify(ctx, name, pictures)
     return Item(predicted=predicted, seconds=ctx.now() - started, writer_max_difference=worst)
 
 
-def make_other(ctx: StageContext, name: str, pictures: Pictures, float_item: Item) -> Item:
-    """Make one variant from fp32.onnx, in a process of its own. Raises: VariantFailed."""
-    if ctx.seconds_left() < PATIENCE * float_item.seconds:
-        raise VariantFailed("the deadline is too near to build it")
+def compress_file(ctx: StageContext, name: str, source: str, pictures: Pictures) -> Item:
+    """Make one variant from SOURCE.onnx, in a process of its own. Raises: VariantFailed."""
     started = ctx.now()
     checked, size_px = ctx.record(Checked), ctx.record(Trained).network.size_px
     arguments = {
         "name": name,
-        "source": str(ctx.output(f"{FLOAT}.onnx")),
+        "source": str(ctx.output(f"{source}.onnx")),
         "target": str(ctx.output(f"{name}.onnx")),
         "pixels": str(ctx.input("check", f"pixels-{size_px}.u8")),
         "n_images": checked.n_images,

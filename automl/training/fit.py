@@ -106,7 +106,7 @@ def fit(
     trainee.compile(optimizer=optimizer, loss=loss, metrics=list(metrics), jit_compile=False)
     # Keras builds its metrics in the first step and then traces that whole step again: here they are built before it.
     trainee.compute_metrics(None, np.zeros(1, np.int64), np.zeros((1, trainee.output_shape[-1]), np.float32))
-    vary = _vary(settings)
+    vary = variation(settings)
 
     began = clock()
     start = validate(trainee, feed.validation())
@@ -200,7 +200,7 @@ def validate(trainee: Any, batches: Iterable[Batch]) -> Validated:
     return Validated(accuracy=n_correct / n, loss=loss / n)
 
 
-def _vary(settings: FitSettings) -> Any:
+def variation(settings: FitSettings) -> Any:
     """What turns a batch of the feed into one of float32 (b, s, s, 3), values 0..255, and int64 (b,).
 
     One graph for all epochs, without AutoGraph: else each epoch starts with 0.3 s of tracing.

@@ -8,7 +8,10 @@ import pytest
 
 from automl.cli.main import cli, main
 
-HEAVY = ("keras", "tensorflow", "polars", "sklearn", "matplotlib", "onnxruntime", "onnx", "numpy", "scipy", "pandas")
+HEAVY = (
+    "keras", "tensorflow", "tensorflow_model_optimization", "tf_keras", "polars", "sklearn", "matplotlib",
+    "onnxruntime", "onnx", "numpy", "scipy", "pandas",
+)  # fmt: skip
 SHOW = """
 import json, sys
 import automl.cli.main as main

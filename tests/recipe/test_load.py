@@ -19,7 +19,11 @@ from automl.recipe.shipped import shipped_recipes
 @pytest.fixture(autouse=True)
 def known_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """The defaults' names, whatever the tables hold."""
-    names = {"backbones": (*Recipe().backbones, "smallnet"), "compress.variants": Recipe().compress.variants}
+    defaults = Recipe()
+    names = {
+        "backbones": (*defaults.backbones, "smallnet"),
+        "compress.variants": (*defaults.compress.variants, "pruned_int8"),
+    }
     monkeypatch.setattr("automl.recipe.load._NAMED", {key: lambda names=names[key]: names for key in names})
 
 

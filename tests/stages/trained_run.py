@@ -25,7 +25,7 @@ from automl.nets.head import set_head
 from automl.records import Checked, Compressed, Packed, Parted, Picked, Trained
 from automl.runs.folder import RunFolder
 from automl.runtime.context import ChildEnded
-from automl.types import FitSettings, Image, Interval, Network, Variant, WeightsFound
+from automl.types import BackboneScore, FitSettings, Image, Interval, Network, Variant, WeightsFound
 from tests.conftest import QuietFront
 
 SIZE_PX = 16
@@ -36,6 +36,10 @@ SETTINGS = FitSettings(
 )  # fmt: skip
 WEIGHTS = WeightsFound(backbone="smallnet", source="random", path="", sha256="")
 ONE = Interval(value=1, low=0.9, high=1)
+SCORE = BackboneScore(
+    backbone="smallnet", weights=WEIGHTS, params_m=0.3, size_px=SIZE_PX, n_features=192, images_s=500.0,
+    knn_accuracy=0.9, probe_accuracy=ONE, probe_c=0.003, validation_accuracy=0.9, validation_loss=0.3,
+)  # fmt: skip
 # Keras 3.15 copies variables in the way of numpy 1; numpy 2 warns.
 
 
@@ -147,8 +151,8 @@ def write_records(
         Parted(per_part=per_part, per_class=per_class, given=(), left_out=0, findings=()),
         Packed(sizes_px=(SIZE_PX,), per_part=per_part, map_bytes=1, mean=(1, 1, 1), std=(1, 1, 1)),
         Picked(
-            ranking=(), chosen="smallnet", reason="", network=network, weights=WEIGHTS, start="first/model.weights.h5",
-            flip_is_safe=False,
+            ranking=(SCORE,), chosen="smallnet", reason="", network=network, weights=WEIGHTS,
+            start="first/model.weights.h5", flip_is_safe=False,
             flip_accuracy=0.5, warnings=(),
         ),
         Trained(

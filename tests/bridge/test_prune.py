@@ -1,0 +1,101 @@
+"""Pruning on the smallest network there is: what becomes zero, what does not, and that it can be done again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from automl.bridge import prune as module
+from automl.bridge.prune import Plan, prunable, prune, schedule, verified_sparsity
+from automl.errors import StageFailed
+from tests.bridge.networks import CLASSES, random_images, random_network, same_weights
+
+PLAN = Plan(sparsity=0.6, learning_rate=1e-3, epochs=2, steps=3, label_smoothing=0.1, seed=3)
+IMAGES = random_images(4, 16)
+
+
+def batches(epoch: int) -> Any:
+    rng = np.random.default_rng(epoch)
+    images = rng.uniform(0, 255, (PLAN.steps, 8, 16, 16, 3)).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((images, rng.integers(0, len(CLASSES), (PLAN.steps, 8))))
+
+
+def test_the_wanted_share_of_each_pruned_kernel_is_zero_and_nothing_else_is():
+    model = random_network("smallnet", 16)
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    told: list[tuple[int, int]] = []
+    pruned = prune(model, batches, PLAN, images=IMAGES, progress=lambda done, total: told.append((done, total)))
+    assert pruned.layers == 9
+    assert pruned.sparsity == pytest.approx(0.6, abs=0.01)
+    assert pruned.max_difference < 1e-5
+    assert told == [(step, 6) for step in range(1, 7)]
+    names = prunable(model)
+    for layer in model.layers:
+        for mine, old in zip(layer.get_weights(), before[layer.name], strict=True):
+            if layer.name in names:
+                assert np.mean(mine == 0) == pytest.approx(0.6, abs=1.5 / mine.size)
+                small = np.abs(old[mine == 0]).mean()
+                assert small < 0.6 * np.abs(old[mine != 0]).mean(), "the smallest weights go"
+            elif layer.name not in {"standardise"}:
+                assert not np.array_equal(mine, old), f"{layer.name} trains on as well"
+    head = model.get_layer("standardise")
+    assert same_weights(head.get_weights(), before["standardise"])
+    assert np.all(model.get_layer("logits").get_weights()[0])
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights_and_another_one_others():
+    results = []
+    for seed in (3, 3, 4):
+        model = random_network("smallnet", 16)
+        prune(model, batches, replace(PLAN, seed=seed), images=IMAGES)
+        results.append(model.get_weights())
+    assert same_weights(results[0], results[1])
+    assert not same_weights(results[0], results[2])
+
+
+def test_the_first_convolution_the_depthwise_ones_and_the_head_are_left_alone():
+    model = random_network("mobilenetv3small")
+    names = prunable(model)
+    kinds = {name: type(model.get_layer(name)) for name in names}
+    assert set(kinds.values()) == {keras.layers.Conv2D}
+    convolutions = [layer.name for layer in model.layers if type(layer) is keras.layers.Conv2D]
+    assert set(convolutions) - names == {convolutions[0]}
+    weights = sum(model.get_layer(name).kernel.shape.num_elements() for name in names)
+    assert weights > 0.9 * model.count_params() - 10_000
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 7), (6, 15), (4, 50)])
+def test_the_last_update_of_the_masks_comes_within_the_training_and_at_the_full_sparsity(epochs, steps):
+    made = schedule(replace(PLAN, epochs=epochs, steps=steps))
+    updates = [step for step in range(1, epochs * steps + 1) if bool(made(step)[0])]
+    assert 1 <= len(updates) <= 2 * module.MASK_UPDATES
+    assert float(made(updates[-1])[1]) == pytest.approx(PLAN.sparsity)
+    assert updates[-1] <= max(1, 0.6 * epochs * steps)
+
+
+def test_a_kernel_with_too_few_zeros_is_refused_by_name():
+    model = random_network("smallnet", 16)
+    name = sorted(prunable(model))[0]
+    with pytest.raises(StageFailed, match=rf"pruning left 0 zeros among the \d+ weights of '{name}'\. Wanted: a share"):
+        verified_sparsity(model, prunable(model), 0.5)
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_is_refused_and_the_network_stays_as_it_was():
+    model = random_network("smallnet", 16)
+    before = [array.copy() for array in model.get_weights()]
+
+    def broken(epoch: int) -> Any:
+        return batches(epoch).map(lambda images, labels: (images * np.nan, labels))
+
+    with pytest.raises(
+        StageFailed, match=r"ended with a loss that is not finite\. Lower compress\.prune\.learning_rate"
+    ):
+        prune(model, broken, PLAN, images=IMAGES)
+    assert same_weights(model.get_weights(), before)

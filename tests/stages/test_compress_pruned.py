@@ -1,0 +1,153 @@
+"""compress with pruned variants: what they are made from, what they gain, and what a failure or a kill costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from automl.recipe.model import Compress, Prune, Recipe
+from automl.records import Trained
+from automl.runtime.context import ChildEnded, StageContext
+from automl.stages import compress
+from automl.types import Epoch
+from tests.conftest import MakeContext
+from tests.stages.trained_run import RealChildFront, lay_run
+
+VARIANTS = ("fp32", "int8_percentile", "pruned_int8")
+PRUNING = "automl.stages.prune:prune_network"
+
+
+@dataclass
+class PruningFront(RealChildFront):
+    """Real children, but for a pruning that is acted or fails; remembers what was asked for."""
+
+    asked: list[tuple[str, float | None]] = field(default_factory=list)
+    pruning_is_real: bool = False
+    pruning_fails: bool = False
+    kills: str = ""
+
+    def run_child(
+        self, kind: str, entry: str, arguments: Mapping[str, object], log: Path, limit_s: float | None
+    ) -> ChildEnded:
+        name = "pruning" if entry == PRUNING else str(arguments["name"])
+        self.asked.append((name, limit_s))
+        if name == self.kills:
+            raise KeyboardInterrupt
+        if name == "pruning" and self.pruning_fails:
+            return ChildEnded(ok=False, result={}, error="killed by signal 9", exit_code=-9, timed_out=False, seconds=1)
+        if name == "pruning" and not self.pruning_is_real:
+            shutil.copy(str(arguments["weights"]), str(arguments["target"]))
+            return ChildEnded(ok=True, result={"sparsity": 0.7}, error="", exit_code=0, timed_out=False, seconds=1)
+        return super().run_child(kind, entry, arguments, log, limit_s)
+
+
+@pytest.fixture
+def ctx(make_context: MakeContext, bars_dataset: Path) -> StageContext:
+    """The stage's context in a run that was trained."""
+    recipe = Recipe(
+        compress=Compress(
+            variants=VARIANTS, calibration_images=8, latency_repeats=10, prune=Prune(sparsity=0.7, epochs=3)
+        )
+    )
+    made = make_context("compress", bars_dataset, recipe)
+    lay_run(made.folder, bars_dataset)
+    for path in made.folder.stage("compress").iterdir():
+        path.unlink()
+    return replace(made, front=PruningFront())
+
+
+def with_compress(ctx: StageContext, **changes: object) -> StageContext:
+    section = ctx.recipe.compress.model_copy(update=changes)
+    return replace(ctx, recipe=ctx.recipe.model_copy(update={"compress": section}))
+
+
+def zeros_in_convolutions(path: Path) -> float:
+    arrays = [numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer]
+    kernels = [array for array in arrays if array.ndim == 4 and array.shape[1] > 3]  # all but the first
+    assert len(kernels) == 9
+    return sum(int(np.sum(kernel == 0)) for kernel in kernels) / sum(kernel.size for kernel in kernels)
+
+
+def test_a_pruned_variant_is_sparse_smaller_after_gzip_says_so_and_steps_aside_for_its_twin(ctx):
+    environment, front = dict(os.environ), PruningFront(pruning_is_real=True)
+    record = compress.run(replace(ctx, front=front))
+    assert dict(os.environ) == environment
+    assert [variant.name for variant in record.variants] == list(VARIANTS)
+    assert [name for name, _ in front.asked] == ["int8_percentile", "pruning", "pruned_int8"]
+    folder = ctx.folder.stage("compress")
+    _, int8, pruned = record.variants
+    assert record.sparsity == pytest.approx(0.7, abs=0.01)
+    assert zeros_in_convolutions(folder / "pruned.onnx") == pytest.approx(0.7, abs=0.01)
+    assert zeros_in_convolutions(folder / "pruned_int8.onnx") >= 0.69
+    assert zeros_in_convolutions(folder / "fp32.onnx") < 0.01
+    assert pruned.gzip_bytes < 0.8 * int8.gzip_bytes
+    assert pruned.size_bytes == pytest.approx(int8.size_bytes, rel=0.01)
+    assert "70% of the pruned layers' weights are zero: " in pruned.note
+    assert f"MB after gzip against {int8.gzip_bytes / 1e6:.2f} MB of int8_percentile; no gain in latency" in pruned.note
+    assert record.chosen != "pruned_int8"
+
+
+def test_a_pruning_that_fails_costs_its_variants_alone_and_is_not_tried_twice(ctx):
+    front = PruningFront(pruning_fails=True)
+    record = compress.run(with_compress(replace(ctx, front=front), variants=(*VARIANTS, "pruned")))
+    assert [name for name, _ in front.asked] == ["int8_percentile", "pruning"]
+    notes = {variant.name: variant.note for variant in record.variants if not variant.file}
+    assert notes == dict.fromkeys(("pruned_int8", "pruned"), "pruning failed: killed by signal 9")
+    assert record.variants[1].file == "int8_percentile.onnx"
+    assert record.sparsity is None
+    assert sorted(front.warnings) == [
+        "the variant pruned is left out: pruning failed: killed by signal 9",
+        "the variant pruned_int8 is left out: pruning failed: killed by signal 9",
+    ]
+
+
+def test_a_network_that_was_pruned_before_a_kill_is_not_pruned_again(ctx):
+    with pytest.raises(KeyboardInterrupt):
+        compress.run(replace(ctx, front=PruningFront(kills="pruned_int8")))
+    record = compress.run(ctx)
+    assert [name for name, _ in ctx.front.asked] == ["pruned_int8"]
+    assert record.sparsity == 0.7
+
+
+def test_pruning_gets_its_own_minutes_at_most(ctx):
+    front = PruningFront(pruning_fails=True)
+    compress.run(with_compress(replace(ctx, front=front), prune=Prune(minutes=3)))
+    assert dict(front.asked)["pruning"] == 180
+
+
+@pytest.mark.parametrize("short", ["minutes", "deadline"])
+def test_without_time_nothing_is_pruned_and_the_reason_is_said(ctx, short):
+    if short == "minutes":
+        late = with_compress(ctx, prune=Prune(minutes=0.5))
+    else:
+        late = replace(ctx, deadline_at=ctx.now() + 80)
+    record = compress.run(late)
+    assert "pruning" not in [name for name, _ in ctx.front.asked]
+    assert record.variants[2].note.startswith("there is no time to prune: ")
+    assert "and an epoch of training on takes about " in record.variants[2].note
+    assert record.variants[1].file
+
+
+def test_where_time_is_short_fewer_epochs_are_planned(ctx):
+    trained = ctx.folder.record(Trained)
+    epoch = Epoch(number=1, loss=1, accuracy=1, validation_loss=1, validation_accuracy=1, seconds=10)
+    ctx.folder.write_record(replace(trained, epochs=(epoch,)))
+    asked = {}
+
+    class Front(PruningFront):
+        def run_child(self, kind, entry, arguments, log, limit_s):
+            if entry == PRUNING:
+                asked.update(arguments)
+            return super().run_child(kind, entry, arguments, log, limit_s)
+
+    front = Front(pruning_fails=True)
+    compress.run(with_compress(replace(ctx, front=front), prune=Prune(minutes=1.5, epochs=9)))
+    assert asked["epochs"] == 2  # 90 s, less 45 of starting, at 2 x 10 an epoch
