@@ -10,7 +10,6 @@ docs/measurements.md; every figure in it is a single run with seed 1.
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import click
 
 import automl
+from automl.compressors.measure import describe_cpu
 
 ROWS = Path(__file__).with_suffix(".jsonl")
 COLUMNS = (
@@ -72,7 +72,7 @@ def row_of(name: str, facts: dict) -> dict:
         "seed": facts["seed"],
         "run_ended": facts["updated"],
         "read_at_commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {facts['hardware']['cores']} cores",
+        "machine": f"{describe_cpu()}, {facts['hardware']['cores']} cores",
         "written": datetime.now(UTC).isoformat("T", "seconds"),
     }
 
