@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.recipe.load import load_recipe
+from automl.recipe.load import load_recipe, pairs_of
 from automl.runs.begin import Request
 from automl.runs.deadline import parse_deadline
 from automl.runs.folder import RunFolder, name_from
@@ -59,7 +59,7 @@ def run(
     Returns: the object that run.json holds: name, state, metrics, variants, chosen, bundle, report and more.
     Raises: AutomlError; its exit_code is the command's.
     """
-    pairs = [f"{key}={value}" for key, value in settings.items()] if isinstance(settings, Mapping) else list(settings)
+    pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
     loaded = load_recipe(str(recipe), pairs, seed)
     request = Request(
         dataset=Path(dataset),

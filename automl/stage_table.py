@@ -48,4 +48,8 @@ LAYOUTS: Final = "automl.data.layouts:list_dataset"
 FINGERPRINT: Final = "automl.data.layouts:listing_fingerprint"
 """List a dataset folder without opening an image; the front calls them, so their module stays light."""
 
+NEED_REPLACEABLE: Final = "automl.bundle.publish:need_replaceable"
+BUNDLE_FAULTS: Final = "automl.bundle.checksums:faults_by"
+"""May a bundle's place be taken, and is a published one whole; light as well."""
+
 STAGE_NAMES: Final = tuple(stage.name for stage in STAGES)

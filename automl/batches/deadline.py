@@ -35,13 +35,13 @@ def deadline_that_holds(given: Deadline | None, before: Deadline | None, now: fl
     """The given one, or the one of the batch that was cut short and goes on.
 
     The same words again ("8h") are the same command again: the moment stays, so that a restart does not reset the
-    clock, until it has passed. Other words replace it.
+    clock. Other words replace it. One that has passed holds no more.
 
     Args: before: of a batch that was cut short; None: there is none to go on with, or it has no deadline.
     """
-    if given is None or (before is not None and before.text == given.text and before.at > now):
-        return before
-    return given
+    if before is None or before.at <= now or (given is not None and given.text != before.text):
+        return given
+    return before
 
 
 def share_until(now: float, until: float, jobs_left: int) -> float:

@@ -10,7 +10,7 @@ jobs:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from automl.errors import RecipeError, UsageError
-from automl.recipe.load import LoadedRecipe, load_recipe
+from automl.recipe.load import LoadedRecipe, leaves, load_recipe
 from automl.recipe.shipped import shipped_recipes
 from automl.recipe.yaml_text import YamlFault, parse_yaml, scalar_text
 from automl.runs.folder import NAME, name_from
@@ -172,20 +172,11 @@ def _recipe_from(name_or_file: str, folder: Path) -> str:
 def _pairs(given: Mapping[str, object], number: int, faults: list[str]) -> list[str]:
     """As --set takes them: "a.b=value" each, the value in YAML."""
     pairs: dict[str, str] = {}
-    for key, value in _leaves(given):
+    for key, value in leaves(given):
         if key in pairs:
             faults.append(f"job {number}, set: found {_shown_key(key)} a second time, wanted once")
-        pairs[key] = f"{key}={'null' if value is None else scalar_text(value)}"
+        pairs[key] = f"{key}={scalar_text(value)}"
     return list(pairs.values())
-
-
-def _leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Each single setting of nested or dotted mappings, by its dotted key."""
-    if not isinstance(value, Mapping):
-        yield prefix, value
-        return
-    for key, inner in value.items():
-        yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
 
 
 def _repeated_names(names: list[str]) -> list[str]:

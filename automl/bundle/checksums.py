@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,27 @@ def verify_checksums(folder: Path) -> list[str]:
     faults += [f"{path} has changed" for path in sorted(wanted.keys() & found.keys()) if wanted[path] != found[path]]
     faults += [f"{path} is not listed" for path in sorted(found.keys() - wanted.keys())]
     return faults
+
+
+def faults_by(folder: Path, wanted: Mapping[str, str]) -> list[str]:
+    """How a published bundle differs from these checksums (relative path -> sha256), in words.
+
+    Further files are none of its faults, for they change no answer.
+    """
+    if not folder.is_dir():
+        return [f"{folder} is missing"]
+    paths = {name: folder / name for name in wanted}
+    faults = [f"{path} is missing" for path in [*paths.values(), folder / NAME] if not path.is_file()]
+    if not faults and listed_checksums(read_text(folder / NAME)) != dict(wanted):
+        faults.append(f"{folder / NAME} has changed")
+    return faults + [
+        f"{path} has changed" for name, path in paths.items() if path.is_file() and sha256_of(path) != wanted[name]
+    ]
+
+
+def read_text(sums: Path) -> str:
+    """The text of SHA256SUMS; bytes that are no UTF-8 become signs that no path of ours has."""
+    return sums.read_text(encoding="utf-8", errors="replace")
 
 
 def listed_checksums(text: str) -> dict[str, str]:

@@ -6,12 +6,15 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from automl.cli.options import EXPORTS, RUNS, WEIGHTS
-from automl.errors import AutomlError, Interrupted, Terminated
+from automl.errors import AutomlError, Interrupted, RunLocked, Terminated
+
+STATES: Final = {Interrupted: "interrupted", Terminated: "interrupted", RunLocked: "locked"}
+"""What --json says of a run that ended by such an error; of all others "failed", as run.json does."""
 
 
 @click.command()
@@ -48,7 +51,9 @@ def run_and_print(dataset: Path, *, as_json: bool = False, **options: Any) -> di
             facts = api.run(dataset, hear=hear, **options)
     except AutomlError as error:
         if as_json:
-            failed = {"name": options.get("name"), "state": "failed", "error": str(error), "exit_code": error.exit_code}
+            name = options.get("name") or api.default_name(dataset, Path(options.get("recipe", "")).stem)
+            state = next((state for kind, state in STATES.items() if isinstance(error, kind)), "failed")
+            failed = {"name": name, "state": state, "error": str(error), "exit_code": error.exit_code}
             click.echo(json.dumps(failed, ensure_ascii=False, indent=2))
         if isinstance(error, Interrupted | Terminated):
             raise type(error)(f"{error}. What was finished is kept; to go on: {_command()}") from None

@@ -6,7 +6,7 @@ Layers, the later over the earlier: the model's defaults, the recipe that a file
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -75,6 +75,20 @@ def read_resolved(path: Path) -> Recipe:
     found = _Found()
     _assign_file(found, path, f"file {path}", extends=False)
     return _validated(found, str(path))
+
+
+def pairs_of(settings: Mapping[str, object]) -> list[str]:
+    """Settings of a Python caller or a file as load_recipe takes them: "a.b=value", the value in YAML."""
+    return [f"{key}={scalar_text(value)}" for key, value in leaves(settings)]
+
+
+def leaves(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Each single setting of nested or dotted mappings, by its dotted key."""
+    if not isinstance(value, Mapping):
+        yield prefix, value
+        return
+    for key, inner in value.items():
+        yield from leaves(inner, f"{prefix}.{key}" if prefix else str(key))
 
 
 @dataclass(slots=True)

@@ -93,9 +93,9 @@ def parse_yaml(text: str) -> object:
 
 
 def scalar_text(value: object) -> str:
-    """A bool, int, float, str, or a list of such, on one line that parse_yaml reads back as the same value."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    """None, a bool, int, float, str, or a list of such, on one line that parse_yaml reads back as the same value."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, list | tuple):
         return "[" + ", ".join(scalar_text(item) for item in value) + "]"
     if isinstance(value, float):

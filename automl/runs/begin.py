@@ -6,6 +6,7 @@ import platform
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -111,8 +112,8 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Li
 def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> Run:
     """Compare with what the run was begun with, and write down what it is."""
     settings = {
-        "dataset": str(request.dataset.absolute()),
-        "weights": None if request.weights is None else str(request.weights.absolute()),
+        "dataset": str(request.dataset.resolve()),  # however it is spelled, from wherever the command is given
+        "weights": None if request.weights is None else str(request.weights.resolve()),
         **flatten(request.recipe.recipe.model_dump(mode="json")),
     }
     before = read_run_json(folder)
@@ -124,9 +125,12 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             throw_away(folder.stage(stage))
-    deadline_at = request.deadline_at
-    if deadline_at is None and request.keep_deadline:
-        deadline_at = before.get("deadline_at")
+    deadline_at, lifted = request.deadline_at, ""
+    if deadline_at is None and request.keep_deadline and before.get("deadline_at") is not None:
+        if before["deadline_at"] > time.time():
+            deadline_at = before["deadline_at"]
+        else:
+            lifted = "the deadline of an earlier command has passed and holds no more; --deadline gives another"
     facts = {
         "schema": SCHEMA,
         "name": request.name,
@@ -145,6 +149,8 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     run = Run(request=request, folder=folder, listing=listing, hear=hear, deadline_at=deadline_at, facts=facts)
     run.save("running")
     run.tell("run started", name=request.name, folder=str(folder.root), resumed=bool(before), command=sys.argv[1:])
+    if lifted:
+        run.tell("warning", stage="", text=lifted)
     for line in changed:
         run.tell("warning", stage=request.redo, text=f"done again from {request.redo} with {line}")
     return run

@@ -19,6 +19,7 @@ from automl.errors import (
     WrongWeights,
 )
 from automl.recipe.model import Recipe
+from automl.records import Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
 from automl.runs.begin import Hear, Request, Run, begin, list_dataset_of, throw_away
@@ -30,7 +31,7 @@ from automl.runs.refused import refusals_in_words, with_room
 from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten
 from automl.runtime.children import Children
-from automl.stage_table import FINGERPRINT, STAGE_NAMES, STAGES, Stage
+from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, STAGE_NAMES, STAGES, Stage
 
 FIRST_DEPLOYABLE: Final = "pick"
 """The stage after which there is a model that could be shipped."""
@@ -49,6 +50,7 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
         raise WrongWeights(
             f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
         )
+    resources.need_two_folders(request.runs, request.exports)
     listing = list_dataset_of(request.dataset, request.recipe.recipe, own=(request.runs, request.exports))
     folder = RunFolder(request.runs.absolute() / request.name)
     if request.redo is not None and not folder.is_run():
@@ -80,7 +82,7 @@ def _go(run: Run) -> dict[str, Any]:
     begun = {stage.name for stage in STAGES if read_done(run.folder.done_json(stage.name))}
     if len(begun) < len(STAGES):
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
-        resources.need_place(run.request.exports, run.request.name)
+        resources.need_place(run.request.exports, run.folder)
         if "check" not in begun:
             resources.need_room(run.folder.root, run.room_mb)
         resources.need_memory()
@@ -98,9 +100,11 @@ def _go(run: Run) -> dict[str, Any]:
             run.tell("stage done", stage="rehearsal", seconds=time.monotonic() - started)
         for number, stage in enumerate(STAGES, 1):
             _do_stage(run, stage, number, children)
+            if stage.name == "check" and "check" not in begun:  # whose data it is, is known only now
+                resources.need_place(run.request.exports, run.folder)
     run.stage = ""
     whole = run.save("done")
-    run.tell("run done", bundle=whole.get("bundle"), report=whole.get("report"))
+    run.tell("run done", bundle=whole.get("bundle"), report=whole.get("report"), dataset=whole["dataset_fingerprint"])
     return whole
 
 
@@ -149,11 +153,19 @@ def _finished(run: Run, stage: Stage) -> Done | None:
     elif done.fingerprint != fingerprint_of(_inputs(run, stage)):
         return None
     else:
-        faults = faults_of(path.parent, done)
+        faults = faults_of(path.parent, done) or _bundle_faults(run, stage)
     if faults:
         run.tell("warning", stage=stage.name, text=f"the finished stage {stage.name!r} is repeated: {faults[0]}")
         return None
     return done
+
+
+def _bundle_faults(run: Run, stage: Stage) -> list[str]:
+    """How the published bundle is no longer what the finished stage report left."""
+    if stage.record != Reported.__name__:
+        return []
+    reported = run.folder.record(Reported)
+    return load_entry(BUNDLE_FAULTS)(Path(reported.bundle), reported.checksums)
 
 
 def _inputs(run: Run, stage: Stage) -> dict[str, object]:

@@ -9,9 +9,13 @@ from typing import Final
 
 import psutil
 
+from automl.code import load_entry
 from automl.errors import ResourceMissing, UsageError
 from automl.recipe.model import Recipe
+from automl.runs.events import datasets_published, read_events
 from automl.runs.folder import RunFolder
+from automl.runs.summary import summarise
+from automl.stage_table import NEED_REPLACEABLE
 
 MODELS_MB: Final = 600
 """Disk for checkpoints, variants, bundle and report: about twenty copies of the largest shipped backbone (24 MB)."""
@@ -58,31 +62,23 @@ def need_own(folder: RunFolder) -> None:
         )
 
 
-def need_place(exports: Path, name: str) -> None:
-    """Raises: ResourceMissing: something that is no bundle stands where the bundle is to be published."""
-    place = exports / name
-    if place.is_symlink() or (place.exists() and not (place / "bundle.json").is_file()):
-        raise ResourceMissing(
-            f"{place} exists and is no bundle. Wanted: a free place for this run's bundle, or an older bundle to "
-            "replace. Move it away, or choose another --name or --exports."
-        )
-    if place.exists() and (foreign := _not_ours(place)):
-        raise ResourceMissing(
-            f"{place} holds {foreign[0]!r}, which no bundle of ours listed. Wanted: an older bundle to replace, with "
-            "nothing of yours in it. Move your file away, or choose another --name or --exports."
-        )
+def need_place(exports: Path, folder: RunFolder) -> None:
+    """Raises: ResourceMissing: what stands where the bundle is to be published is no older bundle of the same data.
+
+    Before check is done the data is not known, and not compared.
+    """
+    dataset = summarise(folder).get("dataset_fingerprint")
+    datasets = {dataset, *datasets_published(read_events(folder.events_jsonl))} if dataset else set()
+    load_entry(NEED_REPLACEABLE)(exports / folder.name, datasets)
 
 
-def _not_ours(bundle: Path) -> list[str]:
-    """Files in a published bundle that its SHA256SUMS does not list; byte code that predict.py leaves is no file."""
-    sums = bundle / "SHA256SUMS"
-    listed = {line.partition("  ")[2] for line in sums.read_text().splitlines()} if sums.is_file() else set()
-    found = (path.relative_to(bundle) for path in bundle.rglob("*") if not path.is_dir())
-    return sorted(
-        path.as_posix()
-        for path in found
-        if path.as_posix() not in {*listed, "SHA256SUMS"} and "__pycache__" not in path.parts
-    )
+def need_two_folders(runs: Path, exports: Path) -> None:
+    """Raises: UsageError: runs and bundles would lie in one folder, each in the other's place."""
+    if runs.resolve() == exports.resolve():
+        raise UsageError(
+            f"--runs and --exports are the same folder ({runs.resolve()}). Wanted: two, for a run and its bundle have "
+            "one name. Correct one of them."
+        )
 
 
 def need_room(folder: Path, megabytes: float) -> None:

@@ -14,6 +14,7 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
@@ -90,6 +91,8 @@ def child_main(pipe: Connection, job: dict[str, Any], result: str) -> None:
     outcome: dict[str, object]
     try:
         _settle(log, job["parent"])
+        # What libraries leave behind (TensorFlow's generated modules) goes with the front, for a child ends unswept.
+        os.environ["TMPDIR"], tempfile.tempdir = job["scratch"], None
         _front = FrontByPipe(pipe)
         if job["kind"] == "keras" and "keras" not in sys.modules:
             _front.warn("Keras could not be preloaded, so each step starts slowly; forkserver.log in the run says why")

@@ -69,7 +69,7 @@ class Children:
         self._forkserver_log = forkserver_log
         self._hear = hear
         self._running: list[_Child] = []
-        self._results = tempfile.TemporaryDirectory(prefix="automl-results-")
+        self._scratch = tempfile.TemporaryDirectory(prefix="automl-scratch-")
 
     def __enter__(self) -> Children:
         return self
@@ -77,7 +77,7 @@ class Children:
     def __exit__(self, *_: object) -> None:
         for child in list(self._running):
             self._kill(child)
-        self._results.cleanup()
+        self._scratch.cleanup()
 
     def run(
         self,
@@ -150,7 +150,7 @@ class Children:
         if kind == "keras":
             self._ensure_forkserver()
         here, there = mp.Pipe()
-        handle, name = tempfile.mkstemp(suffix=".json", dir=self._results.name)
+        handle, name = tempfile.mkstemp(suffix=".json", dir=self._scratch.name)
         os.close(handle)
         Path(name).unlink()  # only its unused name is wanted
         job = {
@@ -158,6 +158,7 @@ class Children:
             "entry": entry,
             "arguments": dict(arguments),
             "log": str(log),
+            "scratch": self._scratch.name,
             "remedy": GO_ON if parent is None else "",
             # a keras child's parent is the forkserver, whose death follows the front's
             "parent": os.getpid() if kind == "plain" else 0,

@@ -28,7 +28,7 @@ from automl.report.facts import Facts, Setting, Surroundings
 from automl.report.page import render
 from automl.report.pictures import data_address, samples
 from automl.runs.atomic import write_text
-from automl.runs.events import read_events, warnings_said
+from automl.runs.events import datasets_published, read_events, warnings_said
 from automl.runs.settings import flatten
 from automl.runtime.context import StageContext
 
@@ -42,14 +42,15 @@ def run(ctx: StageContext) -> Reported:
 
     Reads: all records before it; check/rejected.csv and the pixel map; pack's training rows; export/bundle/; run.json
     and events.jsonl. Writes: report.html, and the folder exports/NAME.
-    Raises: ResourceMissing: the exports folder cannot be written.
+    Raises: ResourceMissing: the exports folder cannot be written, or holds something else under this name.
     """
     facts = gather(ctx)
     page = ctx.output(PAGE)
     write_text(page, render(facts, pictures=True))
     given = render(facts, pictures=ctx.recipe.export.pictures)
     name = ctx.folder.name
-    checksums = publish(ctx.input("export", "bundle"), ctx.exports, name, {PAGE: given.encode()})
+    datasets = {ctx.record(Checked).dataset_fingerprint, *datasets_published(read_events(ctx.folder.events_jsonl))}
+    checksums = publish(ctx.input("export", "bundle"), ctx.exports, name, {PAGE: given.encode()}, datasets)
     return Reported(report=str(page.absolute()), bundle=str((ctx.exports / name).absolute()), checksums=checksums)
 
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
 from automl.data.pack import open_map, read_index
+from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import load_network, save_weights
 from automl.records import Checked, Packed, Picked, Trained, Tuned
@@ -105,10 +106,16 @@ def _plan(ctx: StageContext, stop_at: float) -> FitSettings:
     """The best trial's settings, with as many epochs as fit; 0 where none does.
 
     Written down at the first start: a training that goes on after a kill must have the same schedule.
+    Raises: StageFailed: it was damaged.
     """
     adapter, path = TypeAdapter(FitSettings), ctx.output(PLAN)
     if path.exists():
-        return adapter.validate_json(path.read_bytes())
+        try:
+            return adapter.validate_json(path.read_bytes())
+        except ValueError as error:
+            raise StageFailed(
+                f"{path} was damaged. Wanted: what train wrote there. Do it again: --redo train."
+            ) from error
     tuned, pace = ctx.record(Tuned), pace_of(ctx)
     epochs = affordable_epochs(
         ctx.recipe.train.epochs,

@@ -45,6 +45,7 @@ def test_the_same_command_again_keeps_the_moment_other_words_replace_it_and_so_d
     assert deadline_that_holds(Deadline(text="8h", at=9999.0), before, 1001.0).at == 9999.0
     assert deadline_that_holds(Deadline(text="8h", at=9999.0), None, now).at == 9999.0
     assert deadline_that_holds(None, None, now) is None
+    assert deadline_that_holds(None, before, 1001.0) is None
 
 
 @given(now=MOMENTS, span=st.floats(0, 1e6), jobs=st.integers(1, 50))

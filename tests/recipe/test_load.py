@@ -11,7 +11,7 @@ from automl.compressors.table import COMPRESSOR_NAMES
 from automl.errors import RecipeError
 from automl.nets.catalogue import BACKBONES
 from automl.recipe.keys import KEYS
-from automl.recipe.load import LoadedRecipe, load_recipe
+from automl.recipe.load import LoadedRecipe, load_recipe, pairs_of
 from automl.recipe.model import Recipe
 from automl.recipe.shipped import shipped_recipes
 
@@ -170,3 +170,15 @@ def test_the_demo_recipe_never_asks_the_network_and_keeps_350_digits_for_the_tes
     assert not demo.weights.download
     assert not demo.weights.pretrained
     assert 1797 * demo.split.test >= 350
+
+
+@pytest.mark.parametrize("text", ["", "# 3", "Photos # 3", "12", "yes: no", "null", "[a]", "'", "a=b", "on"])
+def test_settings_of_a_python_caller_arrive_as_they_are(text):
+    pairs = pairs_of({"export.description": text, "tune": {"trials": 2}})
+    recipe = load_recipe("quick", pairs).recipe
+    assert (recipe.export.description, recipe.tune.trials) == (text, 2)
+
+
+def test_none_is_no_text():
+    with pytest.raises(RecipeError, match=r"export\.description .*wanted text"):
+        load_recipe("quick", pairs_of({"export.description": None}))

@@ -103,7 +103,7 @@ def test_a_child_whose_log_cannot_be_opened_says_so_and_not_on_the_users_termina
 
 
 def test_a_child_whose_result_cannot_be_written_says_where_there_was_no_room(children, tmp_path):
-    with pytest.raises(StageFailed, match=r"its result could not be written into .*automl-results-.*another TMPDIR"):
+    with pytest.raises(StageFailed, match=r"its result could not be written into .*automl-scratch-.*another TMPDIR"):
         children.run("plain", PROBES + "lose_the_result_folder", {}, log=tmp_path / "log.txt")
 
 
