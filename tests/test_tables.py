@@ -10,7 +10,7 @@ from automl.errors import AutomlError
 from automl.recipe.model import Recipe
 from automl.runs.pipeline import FIRST_DEPLOYABLE
 from automl.runs.rehearsal import ENTRY
-from automl.stage_table import FINGERPRINT, LAYOUTS, STAGE_NAMES, STAGES
+from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, LAYOUTS, NEED_REPLACEABLE, STAGE_NAMES, STAGES
 from automl.task_table import TASKS, task_named
 
 
@@ -32,7 +32,9 @@ def test_every_section_of_the_recipe_is_read_by_some_stage():
     assert set(Recipe.model_fields) == {section for stage in STAGES for section in stage.recipe}
 
 
-@pytest.mark.parametrize("entry", [ENTRY, LAYOUTS, FINGERPRINT, "automl.stages.examine:examine_keras"])
+@pytest.mark.parametrize(
+    "entry", [ENTRY, LAYOUTS, FINGERPRINT, NEED_REPLACEABLE, BUNDLE_FAULTS, "automl.stages.examine:examine_keras"]
+)
 def test_code_that_the_front_names_as_text_exists(entry):
     assert callable(load_entry(entry))
 

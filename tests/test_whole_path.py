@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from automl.bundle.checksums import verify_checksums
 from automl.runs.events import read_events
 from automl.stage_table import STAGE_NAMES
 from tests.conftest import write_bars
@@ -111,6 +112,28 @@ def test_run_again_all_ten_stages_are_skipped_in_under_three_seconds(place, fini
     facts = json.loads(again.stdout)
     assert facts["stages"] == finished["facts"]["stages"]
     assert facts["metrics"] == finished["facts"]["metrics"]
+
+
+def test_a_bundle_that_is_gone_or_damaged_is_published_again_and_a_file_of_the_users_stops_that(place, finished):
+    command = ["run", "bars", "--recipe", "small.yaml", "--name", "whole", "--json"]
+    bundle = place / "exports" / "whole"
+    for spoil, fault in (
+        (lambda: shutil.rmtree(bundle), "exports/whole is missing"),
+        (lambda: (bundle / "model.onnx").write_bytes(b"cut"), "model.onnx has changed"),
+    ):
+        spoil()
+        again = automl(*command, cwd=place)
+        assert again.returncode == 0, again.stderr
+        assert "the finished stage 'report' is repeated: " in again.stderr
+        assert fault in again.stderr
+        assert again.stderr.count("was finished before") == 9
+        assert verify_checksums(bundle) == []
+    (bundle / "thesis.txt").write_text("precious")
+    refused = automl(*command, "--redo", "report", cwd=place)
+    assert (refused.returncode, "holds 'thesis.txt'" in refused.stderr) == (5, True)
+    assert (bundle / "thesis.txt").read_text() == "precious"
+    (bundle / "thesis.txt").unlink()
+    assert automl(*command, cwd=place).returncode == 0
 
 
 def test_a_name_in_use_with_other_settings_is_refused_with_the_setting(place, finished):
@@ -339,6 +362,14 @@ def _place_of_the_bundle_is_taken(place):
     return ["bars", "--name", "mine", "--exports", "taken"], 5, "exists and is no bundle"
 
 
+def _runs_and_exports_in_one_folder(place):
+    return ["bars", "--runs", "one-folder", "--exports", "./one-folder/"], 2, "are the same folder"
+
+
+def _no_runs_named(place):
+    return ["bars", "--runs", ""], 2, "--runs is empty"
+
+
 def _no_dataset_named(place):
     return [""], 2, "DATASET is empty"
 
@@ -364,7 +395,8 @@ def _weights_of_another_net(place):
 
 
 WRONG = (
-    _no_such_folder, _no_dataset_named, _empty_folder, _one_class, _class_of_three, _nothing_readable, _unknown_recipe,
+    _no_such_folder, _no_dataset_named, _runs_and_exports_in_one_folder, _no_runs_named,
+    _empty_folder, _one_class, _class_of_three, _nothing_readable, _unknown_recipe,
     _unknown_key, _wrong_type, _out_of_range, _bad_deadline, _bad_name, _runs_cannot_be_written,
     _exports_cannot_be_written, _place_of_the_bundle_is_taken, _deadline_before_the_probe, _weights_no_folder,
     _weights_of_another_net,

@@ -56,3 +56,9 @@ def warnings_said(events: Iterable[Mapping[str, object]]) -> dict[str, list[str]
         elif event.get("event") == "warning":
             said.setdefault(stage, []).append(str(event.get("text", "")))
     return said
+
+
+def datasets_published(events: Iterable[Mapping[str, object]]) -> set[str]:
+    """Fingerprints of the data that the run's bundles were made of, whenever it was done."""
+    done = (event.get("dataset_fingerprint") for event in events if event.get("event") == "run done")
+    return {str(fingerprint) for fingerprint in done if fingerprint}

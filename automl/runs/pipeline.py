@@ -104,7 +104,7 @@ def _go(run: Run) -> dict[str, Any]:
                 resources.need_place(run.request.exports, run.folder)
     run.stage = ""
     whole = run.save("done")
-    run.tell("run done", bundle=whole.get("bundle"), report=whole.get("report"), dataset=whole["dataset_fingerprint"])
+    run.tell("run done", **{key: whole.get(key) for key in ("bundle", "report", "dataset_fingerprint")})
     return whole
 
 
@@ -164,8 +164,13 @@ def _bundle_faults(run: Run, stage: Stage) -> list[str]:
     """How the published bundle is no longer what the finished stage report left."""
     if stage.record != Reported.__name__:
         return []
-    reported = run.folder.record(Reported)
-    return load_entry(BUNDLE_FAULTS)(Path(reported.bundle), reported.checksums)
+    try:
+        reported = run.folder.record(Reported)
+        faults = load_entry(BUNDLE_FAULTS)(Path(reported.bundle), reported.checksums)
+    except (StageFailed, OSError) as error:
+        return [str(error)]
+    assert isinstance(faults, list)
+    return faults
 
 
 def _inputs(run: Run, stage: Stage) -> dict[str, object]:

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from automl.bundle.checksums import NAME, verify_checksums, write_checksums
+from automl.bundle.checksums import NAME, checksums_of, faults_by, verify_checksums, write_checksums
 
 
 @pytest.fixture
@@ -46,6 +46,27 @@ def test_the_files_are_returned_as_listed_and_writing_again_changes_nothing(fold
 def test_each_fault_is_named(folder, spoil, fault):
     spoil(folder)
     assert verify_checksums(folder) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "faults"),
+    [
+        (lambda folder: (folder / "golden" / "new").touch(), []),
+        (lambda folder: (folder / "a file").write_text("two"), ["a file has changed"]),
+        (lambda folder: (folder / "golden" / "b.bin").unlink(), ["golden/b.bin is missing"]),
+        (lambda folder: (folder / NAME).unlink(), [f"{NAME} is missing"]),
+        (lambda folder: (folder / NAME).write_bytes(b"\xff\n"), [f"{NAME} has changed"]),
+    ],
+    ids=["added", "changed", "missing", "no list", "damaged list"],
+)
+def test_a_published_bundle_is_compared_with_what_was_published(folder, spoil, faults):
+    wanted = checksums_of(folder)
+    spoil(folder)
+    assert faults_by(folder, wanted) == [f"{folder}/{fault}" for fault in faults]
+
+
+def test_a_published_bundle_that_is_gone_is_told(tmp_path):
+    assert faults_by(tmp_path / "cats", {"model.onnx": "00"}) == [f"{tmp_path / 'cats'} is missing"]
 
 
 def test_a_folder_without_the_list_is_at_fault(tmp_path):

@@ -25,7 +25,7 @@ def test_network_is_written_as_keras_runs_it(row: Backbone, tmp_path: Path):
     wanted = keras_outputs(model, pixels)
     assert min(np.ptp(one, axis=0).max() / one.max() for one in wanted) > 0.01, "pictures that look alike prove little"
     probabilities, features = differences(model, tmp_path / "net.onnx", pixels, batch=4)
-    # Keras itself moves by 2e-5 if the pixels move by one rounding; EfficientNetV2B0 differs by 1.2e-4 on a CPU with AVX2
+    # Keras itself moves by 2e-5 if the pixels move by one rounding; EfficientNetV2B0 by 1.2e-4 on a CPU with AVX2
     # alone, by less than 1e-4 on one with AVX-512.
     assert max(probabilities, features) < 3e-4
     assert nodes["Transpose"] == 1

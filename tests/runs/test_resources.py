@@ -1,13 +1,18 @@
 import os
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import pytest
 
+from automl.bundle.checksums import write_checksums
 from automl.errors import ResourceMissing, UsageError
 from automl.recipe.model import Pack, Recipe
 from automl.runs import resources
+from automl.runs.done import write_done
+from automl.runs.events import append_event, now_iso
 from automl.runs.folder import RunFolder
+from tests.report.samples import usual
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -56,14 +61,23 @@ def test_a_folder_that_is_no_run_is_not_made_one(tmp_path):
     resources.need_own(folder)
 
 
-def test_a_published_bundle_with_a_file_of_the_users_in_it_is_left_alone(tmp_path):
-    bundle = tmp_path / "mine"
-    (bundle / "__pycache__").mkdir(parents=True)
-    (bundle / "__pycache__" / "resize.pyc").write_text("")
-    (bundle / "bundle.json").write_text("{}")
-    (bundle / "SHA256SUMS").write_text("00  bundle.json\n")
-    resources.need_place(tmp_path, "mine")
-    resources.need_place(tmp_path, "new")
-    (bundle / "notes.txt").write_text("precious")
-    with pytest.raises(ResourceMissing, match="holds 'notes.txt', which no bundle of ours listed"):
-        resources.need_place(tmp_path, "mine")
+def test_a_bundle_of_that_name_is_compared_with_the_runs_data_once_check_is_done(tmp_path):
+    bundle = tmp_path / "exports" / "mine"
+    bundle.mkdir(parents=True)
+    (bundle / "bundle.json").write_text('{"dataset_fingerprint": "old"}')
+    write_checksums(bundle)
+    folder = RunFolder(tmp_path / "runs" / "mine")
+    resources.need_place(bundle.parent, folder)
+    folder.write_record(replace(usual().checked, dataset_fingerprint="new"))
+    write_done(folder.stage("check"), inputs={}, seconds=1.0, finished_at=now_iso())
+    with pytest.raises(ResourceMissing, match=r"mine is a bundle of another dataset \(fingerprint old…; this run's"):
+        resources.need_place(bundle.parent, folder)
+    append_event(folder.events_jsonl, {"event": "run done", "dataset_fingerprint": "old"})  # before --redo check
+    resources.need_place(bundle.parent, folder)
+
+
+def test_runs_and_bundles_in_one_folder_are_refused_however_it_is_spelled(tmp_path):
+    resources.need_two_folders(tmp_path / "runs", tmp_path / "exports")
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    with pytest.raises(UsageError, match="--runs and --exports are the same folder"):
+        resources.need_two_folders(tmp_path / "runs", tmp_path / "link" / ".." / "runs")
