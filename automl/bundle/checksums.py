@@ -11,6 +11,8 @@ from typing import Final
 from automl.runs.atomic import write_text
 
 NAME: Final = "SHA256SUMS"
+DECIDE: Final = ("bundle.json", "labels.txt", "model.onnx")
+"""The files that make up an answer, or say what it means; the others may be edited, or left out."""
 _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
@@ -51,17 +53,21 @@ def verify_checksums(folder: Path) -> list[str]:
 def faults_by(folder: Path, wanted: Mapping[str, str]) -> list[str]:
     """How a published bundle differs from these checksums (relative path -> sha256), in words.
 
-    Further files are none of its faults, for they change no answer.
+    Compared is what an answer depends on (DECIDE), and that SHA256SUMS says so: the rest is the user's to edit.
     """
     if not folder.is_dir():
         return [f"{folder} is missing"]
-    paths = {name: folder / name for name in wanted}
-    faults = [f"{path} is missing" for path in [*paths.values(), folder / NAME] if not path.is_file()]
-    if not faults and listed_checksums(read_text(folder / NAME)) != dict(wanted):
-        faults.append(f"{folder / NAME} has changed")
-    return faults + [
-        f"{path} has changed" for name, path in paths.items() if path.is_file() and sha256_of(path) != wanted[name]
-    ]
+    faults = []
+    for name in [name for name in DECIDE if name in wanted]:
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{path} is missing")
+        elif sha256_of(path) != wanted[name]:
+            faults.append(f"{path} has changed")
+    listed = listed_checksums(read_text(folder / NAME)) if (folder / NAME).is_file() else {}
+    if any(listed.get(name) != wanted.get(name) for name in DECIDE):
+        faults.append(f"{folder / NAME} is missing, or has changed")
+    return faults
 
 
 def read_text(sums: Path) -> str:

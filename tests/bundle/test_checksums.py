@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from automl.bundle.checksums import NAME, checksums_of, faults_by, verify_checksums, write_checksums
+from automl.bundle.checksums import DECIDE, NAME, faults_by, verify_checksums, write_checksums
 
 
 @pytest.fixture
@@ -52,15 +52,18 @@ def test_each_fault_is_named(folder, spoil, fault):
     ("spoil", "faults"),
     [
         (lambda folder: (folder / "golden" / "new").touch(), []),
-        (lambda folder: (folder / "a file").write_text("two"), ["a file has changed"]),
-        (lambda folder: (folder / "golden" / "b.bin").unlink(), ["golden/b.bin is missing"]),
-        (lambda folder: (folder / NAME).unlink(), [f"{NAME} is missing"]),
-        (lambda folder: (folder / NAME).write_bytes(b"\xff\n"), [f"{NAME} has changed"]),
+        (lambda folder: (folder / "a file").write_text("edited"), []),
+        (lambda folder: (folder / "labels.txt").write_text("two"), ["labels.txt has changed"]),
+        (lambda folder: (folder / "model.onnx").unlink(), ["model.onnx is missing"]),
+        (lambda folder: (folder / NAME).unlink(), [f"{NAME} is missing, or has changed"]),
+        (lambda folder: (folder / NAME).write_bytes(b"\xff\n"), [f"{NAME} is missing, or has changed"]),
     ],
-    ids=["added", "changed", "missing", "no list", "damaged list"],
+    ids=["added", "edited", "changed", "missing", "no list", "damaged list"],
 )
 def test_a_published_bundle_is_compared_with_what_was_published(folder, spoil, faults):
-    wanted = checksums_of(folder)
+    for name in DECIDE:
+        (folder / name).write_text("one")
+    wanted = write_checksums(folder)
     spoil(folder)
     assert faults_by(folder, wanted) == [f"{folder}/{fault}" for fault in faults]
 
