@@ -43,6 +43,7 @@ SCHEMA: Final = 1  # of bundle.json, as this script reads it
 MODEL_LIMIT_BYTES: Final = 1 << 30
 WORDS_LIMIT_BYTES: Final = 1 << 26  # of the other files
 BATCH: Final = 32
+MAX_SIZE_PX: Final = 8192  # of a bundle.json that makes sense; recipes stay far below
 SAMPLED: Final = 8  # pixels along each edge that the self-test compares
 PIXEL_TOLERANCE: Final = 1.0  # grey levels, mean; other builds of the JPEG library differ by less, mistakes by more
 DECODERS: Final = 4  # threads; Pillow releases the interpreter's lock
@@ -73,7 +74,8 @@ class Prediction:
 class Predictor:
     """A bundle's model, ready to run.
 
-    Raises: BundleFault: a file is missing, is no model, has another schema, or points outside itself.
+    Raises: BundleFault: a file is missing, is no model, has another schema, or points outside itself; bundle.json is
+        not about this model.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,6 +85,8 @@ class Predictor:
         self.size_px: Final[int] = facts["input"]["size_px"]
         self.max_megapixels: Final[float] = facts["input"]["max_megapixels"]
         self._session = open_model(folder / "model.onnx")
+        if fault := misfit(self._session, self.classes, self.size_px):
+            raise not_understood(folder / "bundle.json", fault)
 
     def run(self, pixels: PixelArray) -> FloatArray:
         """Probabilities float32 (n, classes) of RGB pixels uint8 (n, size_px, size_px, 3)."""
@@ -120,8 +124,11 @@ class Predictor:
     def read(self, path: Path) -> PixelArray | ImageFault:
         """A file's pixels uint8 (size_px, size_px, 3) as the model sees them, or what is wrong with it."""
         try:
-            if path.is_dir():
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
                 return ImageFault("no image", "a folder without any image file")
+            if not stat.S_ISREG(mode):  # opening a pipe waits for its other end, perhaps for ever
+                return ImageFault("not a regular file", "a pipe, a device or a socket")
             pixels: PixelArray = load_pixels(path.read_bytes(), self.size_px, self.max_megapixels)
         except OSError as error:
             return ImageFault("cannot be read", error.strerror or str(error))
@@ -139,16 +146,48 @@ def read_facts(folder: Path) -> dict[str, Any]:
             raise BundleFault(
                 f"{path} has schema {facts['schema']!r}. Wanted: {SCHEMA}. Use the bundle's own predict.py."
             )
-        numbers = (facts["input"]["size_px"], facts["input"]["max_megapixels"])
-        if not (all(isinstance(name, str) for name in facts["classes"]) and all(number > 0 for number in numbers)):
-            raise ValueError("classes or sizes make no sense")
+        check_sense(facts["classes"], facts["input"]["size_px"], facts["input"]["max_megapixels"])
     except OSError as error:
         raise BundleFault(f"{path} cannot be read: {error.strerror}. Wanted: the folder of a bundle.") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleFault(
-            f"{path} cannot be understood ({error!r}). Wanted: the file that the bundle came with."
-        ) from error
+        raise not_understood(path, repr(error)) from error
     return facts
+
+
+def not_understood(path: Path, why: str) -> BundleFault:
+    """The fault of a bundle.json that is whole, but says nothing that can be used."""
+    return BundleFault(f"{path} cannot be understood ({why}). Wanted: the file that the bundle came with.")
+
+
+def check_sense(classes: object, size_px: object, max_megapixels: object) -> None:
+    """Raises: ValueError: these are no values that a bundle can have, whatever its model."""
+    if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise ValueError(f"classes are no list of names: {classes!r:.80}")
+    if not 2 <= len(set(classes)) == len(classes):
+        raise ValueError(f"classes are not two or more different names: {classes!r:.80}")
+    if type(size_px) is not int or not 1 <= size_px <= MAX_SIZE_PX:  # True is an int to isinstance
+        raise ValueError(f"size_px is {size_px!r:.80}, no whole number from 1 to {MAX_SIZE_PX}")
+    if type(max_megapixels) not in (int, float) or not 0 < max_megapixels < np.inf:  # type: ignore[operator]  # a number
+        raise ValueError(f"max_megapixels is {max_megapixels!r:.80}, no number above 0")
+
+
+def misfit(session: onnxruntime.InferenceSession, classes: Sequence[str], size_px: int) -> str:
+    """How the model differs from what bundle.json says of it; nothing, if it does not.
+
+    The names of the classes are compared where the model has them in its metadata ("class_names", a JSON list).
+    """
+    inputs = [(value.name, value.type, value.shape[1:]) for value in session.get_inputs()]
+    if inputs != [("image", "tensor(uint8)", [size_px, size_px, 3])]:
+        return f"size_px is {size_px}, and the model takes {inputs}"
+    outputs = [(value.name, value.type, value.shape[1:]) for value in session.get_outputs()]
+    if ("probabilities", "tensor(float)", [len(classes)]) not in outputs:
+        return f"{len(classes)} classes, and the model gives {outputs}"
+    named = session.get_modelmeta().custom_metadata_map.get("class_names")
+    try:
+        same = named is None or json.loads(named) == list(classes)
+    except (ValueError, RecursionError):
+        same = False
+    return "" if same else f"classes are not those in the model's metadata, {named:.80}"
 
 
 def open_model(path: Path) -> onnxruntime.InferenceSession:
@@ -189,12 +228,15 @@ def find_images(given: Iterable[Path]) -> list[Path]:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Files with an image's suffix, at any depth; hidden ones, and folders behind links, are passed over."""
+    """Files with an image's suffix, at any depth; hidden ones, and folders behind links, are passed over.
+
+    What only looks like a file (a pipe, a broken link) is among them, so that reading it says so.
+    """
     found = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(root, name) for name in files if not name.startswith(".")]
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+        found += [path for path in paths if path.suffix.lower() in SUFFIXES]
     return sorted(found)
 
 

@@ -38,18 +38,23 @@ def list_command(runs: Path, as_json: bool) -> None:
         ("name", "state", "recipe", "stages", "test accuracy", "MB", "updated"),
         [
             (
-                row.name,
-                row.state,
-                row.recipe,
+                _shown(row.name),
+                _shown(row.state),
+                _shown(row.recipe),
                 f"{row.stages}/10",
                 "" if row.accuracy is None else f"{row.accuracy:.3f}",
                 f"{row.size_mb:,.0f}",
-                row.updated,
+                _shown(row.updated),
             )
             for row in rows
         ],
         right=("stages", "test accuracy", "MB"),
     )
+
+
+def _shown(text: str) -> str:
+    """The text; quoted, odd characters spelled out, where a terminal would obey them or cannot print them."""
+    return text if text.isprintable() else repr(text)
 
 
 @runs.command("show")
@@ -59,18 +64,18 @@ def list_command(runs: Path, as_json: bool) -> None:
 def show_command(name: str, runs: Path, as_json: bool) -> None:
     """One run: its summary, as far as it got."""
     from automl import api
-    from automl.cli.summary import print_summary
+    from automl.cli.summary import print_stored_summary
 
     facts = api.show_run(name, runs)
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        print_summary(facts)
+        print_stored_summary(facts, runs / name / "run.json")
 
 
 @runs.command("clean")
 @click.argument("names", nargs=-1)
-@click.option("--failed", is_flag=True, help="Also every run that failed, was interrupted or was killed.")
+@click.option("--failed", is_flag=True, help="Also every run that failed, was interrupted or killed, or is unreadable.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @RUNS
 def clean_command(names: tuple[str, ...], failed: bool, yes: bool, runs: Path) -> None:
@@ -78,9 +83,9 @@ def clean_command(names: tuple[str, ...], failed: bool, yes: bool, runs: Path) -
     from automl import api
     from automl.errors import UsageError
 
-    chosen = list(names)
+    chosen = list(dict.fromkeys(names))
     if failed:
-        broken = {"failed", "interrupted", "killed"}
+        broken = {"failed", "interrupted", "killed", "unreadable"}
         chosen += [row.name for row in api.list_runs(runs) if row.state in broken and row.name not in chosen]
     if not chosen and not failed:
         raise UsageError("no run was named. Wanted: names of runs (see `automl runs list`), or --failed.")

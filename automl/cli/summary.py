@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from automl.cli.tables import print_table, stdout
+from automl.errors import UsageError
+
+
+def print_stored_summary(facts: Mapping[str, Any], run_json: Path) -> None:
+    """The same of a file that anybody may have edited. Raises: UsageError: it is not as a run writes it."""
+    try:
+        print_summary(facts)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UsageError(
+            f"{run_json} cannot be understood ({error!r}). Wanted: what this version of automl writes. "
+            "--json shows it as it is; `automl runs clean` removes the run."
+        ) from error
 
 
 def print_summary(facts: Mapping[str, Any]) -> None:
-    """Args: facts: a run's run.json, as far as the run got."""
+    """Everything is made ready first: all is printed, or nothing.
+
+    Args: facts: a run's run.json, as far as the run got.
+    """
+    lines = _lines(facts)
+    table = _variant_rows(facts["variants"], facts["chosen"]) if "variants" in facts else []
+    notes = _notes(facts.get("variants", ()))
     console = stdout()
     console.print(Text(f"{facts['name']}: {facts['state']}", style="bold"))
     if facts.get("error"):
         console.print(Text(str(facts["error"])))
-    for title, text in _lines(facts):
+    for title, text in lines:
         console.print(Text(f"  {title:<10} {text}"), soft_wrap=True)
     if "variants" in facts:
         console.print()
-        _print_variants(facts["variants"], facts["chosen"])
+        _print_variants(table)
+        for note in notes:
+            console.print(Text(f"  {note}"), soft_wrap=True)
     for title in ("bundle", "report"):
         if title in facts:
             console.print(Text(f"{title:<7} {facts[title]}"), soft_wrap=True)
@@ -58,31 +79,37 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
-def _print_variants(variants: Sequence[Mapping[str, Any]], chosen: str) -> None:
-    names = [variant["name"] for variant in variants]
-    print_table(
-        ("variant", "accuracy (validation)", "drop", "flips", "MB", "gzip MB", "latency ms", ""),
-        [
-            (
-                variant["name"],
-                f"{variant['accuracy']:.4f}",
-                f"{variant['accuracy_drop']['value']:+.4f}",
-                str(variant["flips"]),
-                f"{variant['size_bytes'] / 1e6:.2f}",
-                f"{variant['gzip_bytes'] / 1e6:.2f}",
-                f"{variant['latency_ms']:.2f}",
-                "chosen" if variant["name"] == chosen else "",
-            )
-            if variant["file"]
-            else (variant["name"], *[""] * 6, "failed")
-            for variant in variants
-        ],
-        right=("accuracy (validation)", "drop", "flips", "MB", "gzip MB", "latency ms"),
-        strong=names.index(chosen) if chosen in names else None,
-    )
-    notes: dict[str, list[str]] = {}
+def _variant_rows(variants: Sequence[Mapping[str, Any]], chosen: str) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(variant["name"]),
+            f"{variant['accuracy']:.4f}",
+            f"{variant['accuracy_drop']['value']:+.4f}",
+            str(variant["flips"]),
+            f"{variant['size_bytes'] / 1e6:.2f}",
+            f"{variant['gzip_bytes'] / 1e6:.2f}",
+            f"{variant['latency_ms']:.2f}",
+            "chosen" if variant["name"] == chosen else "",
+        )
+        if variant["file"]
+        else (str(variant["name"]), *[""] * 6, "failed")
+        for variant in variants
+    ]
+
+
+def _notes(variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each note once, after the names of the variants that have it."""
+    named: dict[str, list[str]] = {}
     for variant in variants:
         if variant["note"]:
-            notes.setdefault(variant["note"], []).append(variant["name"])
-    for note, named in notes.items():
-        stdout().print(Text(f"  {', '.join(named)}: {note}"), soft_wrap=True)
+            named.setdefault(variant["note"], []).append(variant["name"])
+    return [f"{', '.join(names)}: {note}" for note, names in named.items()]
+
+
+def _print_variants(rows: Sequence[tuple[str, ...]]) -> None:
+    print_table(
+        ("variant", "accuracy (validation)", "drop", "flips", "MB", "gzip MB", "latency ms", ""),
+        rows,
+        right=("accuracy (validation)", "drop", "flips", "MB", "gzip MB", "latency ms"),
+        strong=next((number for number, row in enumerate(rows) if row[-1] == "chosen"), None),
+    )

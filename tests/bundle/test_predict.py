@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import venv
@@ -17,6 +18,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from automl.bundle.checksums import write_checksums
 from automl.bundle.predict import (
     SUFFIXES,
     BundleFault,
@@ -100,6 +102,32 @@ def test_an_unreadable_image_is_one_clear_line_and_the_others_are_still_done(bun
     assert "truncated" in lines[0]
     assert "not an image" in lines[1]
     assert "No such file" in lines[2]
+
+
+def test_what_is_no_regular_file_is_refused_before_it_is_opened_and_the_others_are_done(bundle, pictures, tmp_path):
+    os.mkfifo(pictures / "pipe.png")  # found in the folder; nobody will ever write into it
+    (pictures / "zero.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s.png"))
+        done = use(bundle, pictures, tmp_path / "s.png", cwd=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 30)
+    said = [line.split(": ")[:2] for line in done.stderr.splitlines()]
+    paths = (pictures / "pipe.png", pictures / "zero.png", tmp_path / "s.png")
+    assert said == [[str(path), "not a regular file"] for path in paths]
+
+
+def test_a_broken_link_in_a_folder_is_told(bundle, pictures):
+    (pictures / "gone.png").symlink_to("nowhere.png")
+    faults = [found.fault for found in Predictor(bundle).predictions(find_images([pictures])) if found.fault]
+    assert faults == ["cannot be read: No such file or directory"]
+
+
+def test_a_golden_picture_that_is_a_pipe_is_a_fault_of_the_bundle(bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    make_irregular(copy / "golden" / "exact.png", "pipe")
+    done = use(copy, "--selftest", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not a regular file" in done.stderr
 
 
 def test_a_folder_without_images_says_so(bundle, tmp_path):
@@ -240,6 +268,57 @@ def test_a_bundle_with_a_bad_file_is_refused_by_name(bundle, tmp_path, name, con
     with pytest.raises(BundleFault, match=words) as caught:
         Predictor(copy)
     assert str(copy / name) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [["a", "a"], ["red", "green", "green"], "abc", {"a": 1}, ["a"], [], ["red", "green", 3], None,
+     ["red", "green"], ["red", "green", "black"], ["blue", "green", "red"]],
+)  # fmt: skip
+def test_classes_that_are_no_names_or_not_the_models_are_refused(bundle, tmp_path, classes):
+    refused(with_facts(bundle, tmp_path / "copy", classes=classes))
+
+
+@pytest.mark.parametrize("size_px", [64, 0, -16, 16.0, 3.5, 1e9, 10**9, True, "16", None])
+def test_a_size_that_is_none_or_not_the_models_is_refused(bundle, tmp_path, size_px):
+    refused(with_facts(bundle, tmp_path / "copy", size_px=size_px))
+
+
+@pytest.mark.parametrize("max_megapixels", [0, -1, True, "64", None, float("inf"), float("nan")])
+def test_a_limit_that_is_none_is_refused(bundle, tmp_path, max_megapixels):
+    refused(with_facts(bundle, tmp_path / "copy", max_megapixels=max_megapixels))
+
+
+def with_facts(bundle: Path, copy: Path, **changes: object) -> Path:
+    """A copy of the bundle with other classes or input sizes in bundle.json, and checksums that agree with it."""
+    shutil.copytree(bundle, copy)
+    facts = json.loads((copy / "bundle.json").read_text())
+    for key, value in changes.items():
+        (facts if key == "classes" else facts["input"])[key] = value
+    (copy / "bundle.json").write_text(json.dumps(facts))
+    write_checksums(copy)
+    return copy
+
+
+def refused(bundle: Path) -> None:
+    """Neither the script nor the package takes this bundle."""
+    with pytest.raises(BundleFault, match=r"bundle\.json cannot be understood \(.*Wanted: the file"):
+        Predictor(bundle)
+    with pytest.raises(UsageError, match=r"bundle\.json cannot be understood"):
+        predict_images(bundle, [bundle / "golden"])
+
+
+@pytest.mark.parametrize(("named", "fits"), [(None, True), ('["red", "green", "blue"]', True), ("[", False)])
+def test_names_in_the_models_metadata_are_compared_where_there_are_any(bundle, tmp_path, named, fits):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    model = onnx.load_model(copy / "model.onnx")
+    onnx.helper.set_model_props(model, {} if named is None else {"class_names": named})
+    onnx.save_model(model, copy / "model.onnx")
+    if fits:
+        assert Predictor(copy).classes == COLOURS
+    else:
+        with pytest.raises(BundleFault, match="not those in the model's metadata"):
+            Predictor(copy)
 
 
 @pytest.mark.parametrize("inside", ["weights.bin", "../weights.bin", "golden/../weights.bin"])

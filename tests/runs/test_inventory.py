@@ -36,6 +36,11 @@ def test_a_run_says_what_it_was_begun_with(flowers: RunFolder) -> None:
         (json.dumps({**WHOLE, "schema": 2}), "its schema is 2, not 1"),
         (json.dumps({**WHOLE, "settings": None}), "its 'settings' is missing"),
         (json.dumps({"schema": 1, "settings": {}}), "its 'name' is missing"),
+        (json.dumps({**WHOLE, "metrics": []}), "its 'metrics' is no JSON object"),
+        (json.dumps({**WHOLE, "stages": None}), "its 'stages' is no JSON object"),
+        (json.dumps({**WHOLE, "metrics": {"test": {"accuracy": {"value": "0.9"}}}}), "its test accuracy is '0.9'"),
+        (json.dumps({**WHOLE, "metrics": {"test": {"accuracy": {"value": 10**400}}}}), "its test accuracy is 1000"),
+        ("[" * 100_000, "maximum recursion"),
     ],
 )
 def test_a_run_json_that_is_not_ours_is_refused_and_the_run_can_be_removed(
@@ -74,4 +79,48 @@ def test_a_removal_that_was_cut_short_can_be_done_again(flowers: RunFolder, monk
     monkeypatch.undo()
     assert not flowers.stage("check").exists()
     remove_runs(["flowers"], flowers.root.parent)
+    assert not flowers.root.exists()
+
+
+def test_a_link_is_no_run_and_its_target_is_left_alone(flowers: RunFolder, tmp_path: Path) -> None:
+    flowers.stage("check").mkdir()
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "linked").symlink_to(flowers.root)
+    assert list_runs(runs) == []
+    with pytest.raises(UsageError, match="linked is a link"):
+        show_run("linked", runs)
+    with pytest.raises(UsageError, match="linked is a link"):
+        remove_runs(["linked"], runs)
+    assert (runs / "linked").is_symlink()
+    assert flowers.stage("check").is_dir()
+
+
+def test_a_link_among_the_names_keeps_all_of_them(flowers: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "linked").symlink_to(flowers.root)
+    with pytest.raises(UsageError, match="linked is a link"):
+        remove_runs(["flowers", "linked"], tmp_path)
+    assert flowers.run_json.exists()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_passed_over(
+    flowers: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may look into any folder, so the refusal is put in by hand."""
+    (flowers.root.parent / "closed").mkdir()
+    whole = Path.is_file
+
+    def refusing(path: Path) -> bool:
+        if path.parent.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return whole(path)
+
+    monkeypatch.setattr(Path, "is_file", refusing)
+    assert [row.name for row in list_runs(flowers.root.parent)] == ["flowers"]
+    with pytest.raises(UsageError, match="no run named 'closed'"):
+        remove_runs(["closed"], flowers.root.parent)
+
+
+def test_a_run_that_is_named_twice_is_removed_once(flowers: RunFolder) -> None:
+    remove_runs(["flowers", "flowers"], flowers.root.parent)
     assert not flowers.root.exists()
