@@ -6,8 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from automl.bridge.cross import TOLERANCE, Crossing, check, come_back, cross
+from automl.bridge.prune import Plan, prunable, prune
 from automl.nets.catalogue import BACKBONE_NAMES
 from tests.bridge.networks import random_images, random_network, same_weights
 
@@ -47,3 +49,17 @@ def test_batchnorm_keeps_its_momentum_and_epsilon_and_every_layer_its_name_and_w
             kinds += 1
             assert (pair.legacy.momentum, pair.legacy.epsilon) == (pair.modern.momentum, pair.modern.epsilon)
     assert kinds > 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", BACKBONE_NAMES)
+def test_every_network_can_be_pruned_and_stays_a_network(backbone):
+    model = random_network(backbone)
+    rng = np.random.default_rng(1)
+    images = random_images(16).astype(np.float32).reshape(2, 8, 64, 64, 3)
+    batches = tf.data.Dataset.from_tensor_slices((images, rng.integers(0, 3, (2, 8))))
+    plan = Plan(sparsity=0.5, learning_rate=1e-3, epochs=1, steps=2, label_smoothing=0.0, seed=1)
+    pruned = prune(model, lambda epoch: batches, plan, images=random_images(4))
+    assert pruned.layers == len(prunable(model)) >= 9
+    assert pruned.sparsity == pytest.approx(0.5, abs=0.01)
+    assert all(np.isfinite(answer).all() for answer in model.predict_on_batch(images[0]))
