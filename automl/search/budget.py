@@ -63,8 +63,8 @@ def next_trial(
     allowed_s = min(search_s, left_s)
     measured = [trial.seconds for trial in trials if trial.state != "failed"]
     needed_s = median(measured) if measured else min(guess_s, budget.trial_s)
-    what = "the search's time is used up" if search_s <= left_s else "the deadline is near"
-    takes = f"{what}: {max(allowed_s, 0):.0f} s are left, and a trial takes {needed_s:.0f} s"
+    what = "tune.minutes leave" if search_s <= left_s else "the deadline leaves"
+    takes = f"{what} {max(allowed_s, 0):.0f} s, and a trial takes {needed_s:.0f} s"
     if allowed_s <= 0 or allowed_s < needed_s:
         return Over(reason=takes)
     if not trials and budget.trials > 1 and allowed_s < 2 * needed_s:  # its time is better spent on the training

@@ -62,26 +62,24 @@ def test_a_trial_may_start_and_take_the_smallest_of_three_limits(
     [
         ((), 5, 0, INFINITE, "all 5 trials were run"),
         ((FAILED,) * 3, 3, 0, INFINITE, "3 trials in a row failed, the last one: killed"),
-        ((), 0, 101, INFINITE, "the search's time is used up: 0 s are left, and a trial takes 12 s"),
-        ((trial(1),), 1, 81, INFINITE, "the search's time is used up: 19 s are left, and a trial takes 20 s"),
-        ((trial(1),), 1, 0, 10, "the deadline is near: 10 s are left, and a trial takes 20 s"),
-        ((), 0, 0, -5, "the deadline is near: 0 s are left, and a trial takes 12 s"),
-        ((), 0, 0, 11, "the deadline is near: 11 s are left, and a trial takes 12 s"),
+        ((), 0, 101, INFINITE, "tune.minutes leave 0 s, and a trial takes 12 s"),
+        ((trial(1),), 1, 81, INFINITE, "tune.minutes leave 19 s, and a trial takes 20 s"),
+        ((trial(1),), 1, 0, 10, "the deadline leaves 10 s, and a trial takes 20 s"),
+        ((), 0, 0, -5, "the deadline leaves 0 s, and a trial takes 12 s"),
+        ((), 0, 0, 11, "the deadline leaves 11 s, and a trial takes 12 s"),
         (
             (),
             0,
             0,
             23,
-            "the deadline is near: 23 s are left, and a trial takes 12 s; the first alone, of the defaults, would "
-            "decide nothing",
+            "the deadline leaves 23 s, and a trial takes 12 s; the first alone, of the defaults, would decide nothing",
         ),
         (
             (),
             0,
             77,
             INFINITE,
-            "the search's time is used up: 23 s are left, and a trial takes 12 s; the first alone, of the defaults, "
-            "would decide nothing",
+            "tune.minutes leave 23 s, and a trial takes 12 s; the first alone, of the defaults, would decide nothing",
         ),
     ],
 )

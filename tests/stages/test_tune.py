@@ -248,7 +248,7 @@ def test_a_restart_does_not_reset_the_searchs_minutes(tuning: Tuning) -> None:
     ctx, front = tuning(minutes, clock=90_000.0)
     tuned = run(ctx)
     assert front.numbers == [3, 4]
-    assert tuned.reason.endswith("the search's time is used up: 5 s are left, and a trial takes 10 s")
+    assert tuned.reason.endswith("tune.minutes leave 5 s, and a trial takes 10 s")
 
 
 def test_the_deadline_keeps_time_for_the_stages_after_the_search(tuning: Tuning) -> None:
@@ -263,7 +263,7 @@ def test_the_deadline_keeps_time_for_the_stages_after_the_search(tuning: Tuning)
     assert front.jobs[0]["stop_at"] == pytest.approx(2 * trial_s)
     assert front.jobs[1]["stop_at"] == pytest.approx(deadline_at - (tail_s + start_s + 40))
     assert front.numbers == [1, 2, 3, 4, 5]
-    assert tuned.reason.endswith("the deadline is near: 2 s are left, and a trial takes 10 s")
+    assert tuned.reason.endswith("the deadline leaves 2 s, and a trial takes 10 s")
 
 
 def test_without_time_for_a_trial_the_defaults_stand(tuning: Tuning) -> None:
@@ -272,8 +272,7 @@ def test_without_time_for_a_trial_the_defaults_stand(tuning: Tuning) -> None:
     assert front.jobs == []
     assert (tuned.best, tuned.trials) == (None, ())
     assert tuned.reason == (
-        "no trial succeeded, so the settings are the defaults; "
-        "the deadline is near: 0 s are left, and a trial takes 32 s"
+        "no trial succeeded, so the settings are the defaults; the deadline leaves 0 s, and a trial takes 32 s"
     )
 
 
