@@ -114,7 +114,8 @@ def _do_job(batch: _Batch, number: int, job: Job) -> None:
         batch.rows[number - 1] = replace(batch.rows[number - 1], state="running")
     batch.save("running")
     place = {"number": number, "of": len(batch.jobs), "name": job.name}
-    batch.hear({"event": "job started", **place, "until": until, "seconds": None if until is None else until - now})
+    told = None if was_done else until  # a finished job is skipped, and needs no share
+    batch.hear({"event": "job started", **place, "until": told, "seconds": None if told is None else told - now})
     batch.rows[number - 1] = row = _row_after(batch, job, until, quiet=was_done)
     batch.save("running")
     batch.hear({"event": "job ended", **place, "state": row.state, "error": row.error, "seconds": row.seconds})
