@@ -130,7 +130,7 @@ def _row_after(batch: _Batch, job: Job, until: float | None, *, quiet: bool) -> 
             return  # ten lines for each job that an earlier command has done
         try:
             batch.hear(event)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it is the listener's, and raised on
             of_hear.append(error)
             raise
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from automl.bundle.checksums import NAME, listed_checksums
+from automl.bundle.checksums import DECIDE, NAME, listed_checksums
 from automl.bundle.predict import (
     MODEL_LIMIT_BYTES,
     WORDS_LIMIT_BYTES,
@@ -20,12 +20,6 @@ from automl.bundle.predict import (
 )
 from automl.errors import DataError, UsageError
 
-LIMITS_BYTES: Final = {
-    "bundle.json": WORDS_LIMIT_BYTES,
-    "labels.txt": WORDS_LIMIT_BYTES,
-    "model.onnx": MODEL_LIMIT_BYTES,
-}
-"""The files that make up an answer, or say what it means; the others may be edited, or left out."""
 WANTED: Final = f"Wanted: the bundle as it was published, whole, with its {NAME}. Copy it anew."
 
 
@@ -52,15 +46,16 @@ def predict_images(bundle: Path, inputs: Sequence[Path]) -> list[Prediction]:
 
 
 def check_files(bundle: Path) -> None:
-    """Compare the files of LIMITS_BYTES with SHA256SUMS, which every published bundle has.
+    """Compare the files of DECIDE with SHA256SUMS, which every published bundle has.
 
     It tells damage and careless edits, not a forger, who would write the checksums anew.
 
     Raises: BundleFault: a file, or SHA256SUMS, is missing, not listed, changed, too large, or no regular file.
     """
     listed = listed_checksums(_read(bundle / NAME, WORDS_LIMIT_BYTES).decode(errors="replace"))
-    for name, limit_bytes in LIMITS_BYTES.items():
+    for name in DECIDE:
         path = bundle / name
+        limit_bytes = MODEL_LIMIT_BYTES if name == "model.onnx" else WORDS_LIMIT_BYTES
         found = sha256(_read(path, limit_bytes)).hexdigest()
         if name not in listed:
             raise BundleFault(f"{path} is not listed in {NAME}. {WANTED}")
