@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# a file of tests goes whole to one of two workers (its fixtures are costly), in the order of the listing
+WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 STAMP := .venv/.installed
 
 .PHONY: setup demo test test-all lock screenshots clean
@@ -29,10 +31,10 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 lock:
 	uv pip compile pyproject.toml --group dev --python-version 3.11 --python-platform linux \

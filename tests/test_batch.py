@@ -86,7 +86,8 @@ def finished(place: Path, killed: dict[Path, bytes]) -> subprocess.CompletedProc
 def test_a_killed_batch_goes_on_and_what_was_finished_is_not_touched(place, killed, finished):
     assert len(killed) == 10
     assert all(path.read_bytes() == data for path, data in killed.items())
-    assert "job 1/3 bars, until " in finished.stderr
+    assert "job 1/3 bars\n" in finished.stderr  # finished before: no share of the time is told
+    assert "job 3/3 again, until " in finished.stderr
     assert "was finished before" in finished.stderr
     assert "10/10 report done" in finished.stderr
     assert finished.stderr.count("compress done") == 1
