@@ -47,7 +47,7 @@ def images_below(root: Path, own: Collection[Path], ignored: Counter[str]) -> It
     Args:
         own: folders, resolved, that are passed over.
         ignored: what is passed over is counted here, by its reason.
-    Raises: DataError: a folder may not be listed.
+    Raises: DataError: a folder may not be listed, or the disk fails.
     """
     folders = [""]
     while folders:
@@ -68,10 +68,11 @@ def images_below(root: Path, own: Collection[Path], ignored: Counter[str]) -> It
                     ignored[reason] += 1
                 else:
                     yield path, entry.stat()
-        except PermissionError as error:
+        except OSError as error:
             raise DataError(
-                f"{root / folder} cannot be listed: {error.strerror}. Wanted: a dataset that this user may read. "
-                "Change the folder's permissions, or move it out of the dataset."
+                f"{root / folder} cannot be listed: {error.strerror}. Wanted: a dataset that this user may read, on a "
+                "disk that answers. Change the folder's permissions, look after the disk, or move the folder out of "
+                "the dataset."
             ) from error
 
 
@@ -83,14 +84,15 @@ def _why_skipped(entry: os.DirEntry[str], root: Path) -> str:
         return entry.name
     if any("\udc80" <= character <= "\udcff" for character in entry.name):  # how Python marks bytes it cannot decode
         return NOT_UTF8
-    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+    # realpath: Path.resolve raises on a link that leads back to itself.
+    if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(root):
         return OUTWARD
     return ""
 
 
 def _why_no_image(entry: os.DirEntry[str]) -> str:
     """Why an entry that is no folder cannot be an image; "" for candidates."""
-    if entry.is_symlink() and not entry.is_file():
+    if entry.is_symlink() and not Path(entry.path).is_file():  # entry.is_file() raises on a loop of links
         return NO_FILE_LINK  # followed, it could come back to where it starts
     stem, dot, suffix = entry.name.rpartition(".")
     if not (stem and dot):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -90,8 +91,7 @@ def list_dataset(
         DataError: there is no such folder, or not at least two classes of images in it, or a class is too small.
         RecipeError: drop_classes names a class that is not there.
     """
-    if not dataset.is_dir():
-        raise _no_folder(dataset)
+    _refuse_no_folder(dataset)
     ignored: Counter[str] = Counter()
     found = sorted(images_below(dataset.resolve(), {path.resolve() for path in own}, ignored), key=lambda file: file[0])
     if not found:
@@ -107,9 +107,9 @@ def list_dataset(
             "Sort the images into one folder a class."
         )
     listed = []
-    for (path, stat), folders in zip(found, places, strict=True):
+    for (path, facts), folders in zip(found, places, strict=True):
         if place := layout.place(folders):
-            listed.append(_listed(path, place, stat))
+            listed.append(_listed(path, place, facts))
         else:
             ignored[OUTSIDE] += 1
     classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes, _passed_over(ignored))
@@ -132,9 +132,9 @@ def listing_fingerprint(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _listed(path: str, place: Place, stat: os.stat_result) -> ListedFile:
+def _listed(path: str, place: Place, facts: os.stat_result) -> ListedFile:
     label, part = place
-    return ListedFile(path=path, label=label, part=part, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns)
+    return ListedFile(path=path, label=label, part=part, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
 
 
 def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str], passed_over: str) -> tuple[str, ...]:
@@ -177,12 +177,25 @@ def _deeper(dataset: Path, kept: Sequence[str]) -> str:
     return f", for example {only}" if len(below) > 1 else ""
 
 
-def _no_folder(dataset: Path) -> DataError:
-    if dataset.exists():
-        return DataError(
-            f"{dataset} is a file. Wanted: the dataset's folder. {_wanted()} If it is an archive, unpack it first."
-        )
-    return DataError(f"there is no folder {dataset}. Wanted: the dataset's folder. {_wanted()} Check the path.")
+def _refuse_no_folder(dataset: Path) -> None:
+    """Raises: DataError: no folder is there, or the path itself is refused: too long, a loop of links, a NUL byte."""
+    shown = dataset if str(dataset).isprintable() else repr(str(dataset))
+    wanted = f"Wanted: the dataset's folder. {_wanted()}"
+    try:
+        mode = dataset.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"there is no folder {shown}. {wanted} Check the path.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataError(
+            f"{shown} cannot be looked at: {why}. {wanted} Correct the path, or the rights on it."
+        ) from error
+    if not stat.S_ISDIR(mode):
+        raise DataError(f"{shown} is {_what(mode)}. {wanted} If it is an archive, unpack it first.")
+
+
+def _what(mode: int) -> str:
+    return "a file" if stat.S_ISREG(mode) else "no folder, but a pipe, a device or a socket"
 
 
 def _wanted() -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -190,6 +191,35 @@ def test_no_such_folder_and_a_file_instead_are_told_apart(tmp_path: Path) -> Non
         list_dataset(tmp_path / "nothing")
     with pytest.raises(DataError, match=r"x\.zip is a file.*If it is an archive, unpack it first"):
         list_dataset(_make(tmp_path, "x.zip") / "x.zip")
+
+
+def test_a_path_that_the_system_refuses_is_refused_as_data_with_its_words(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for path, why in (
+        (tmp_path / ("x" * 300), f"{'x' * 300} cannot be looked at: File name too long."),
+        (tmp_path / "loop", "loop cannot be looked at: Too many levels of symbolic links."),
+        (tmp_path / "a\0b", "a\\x00b' cannot be looked at: embedded null byte."),
+        (Path("/dev/null"), "/dev/null is no folder, but a pipe, a device or a socket."),
+    ):
+        with pytest.raises(DataError) as caught:
+            list_dataset(path)
+        assert f"{why} Wanted: the dataset's folder." in str(caught.value)
+        assert str(caught.value).isprintable()
+
+
+def test_a_link_that_leads_back_to_itself_is_passed_over(tmp_path: Path) -> None:
+    _make(tmp_path, "a/1.png", "b/1.png")
+    (tmp_path / "a" / "loop.png").symlink_to("loop.png")
+    assert list_dataset(tmp_path).ignored == {"link to a folder, or to nothing": 1}
+
+
+def test_a_disk_that_fails_while_the_dataset_is_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "scandir", broken)
+    with pytest.raises(DataError, match="cannot be listed: Input/output error. Wanted: a dataset that this user may"):
+        list_dataset(tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
