@@ -50,7 +50,12 @@ class RecipeError(UsageError):
 
 
 class RunInUse(UsageError):
-    """A run of this name exists with other settings."""
+    """The name is taken: by a run with other settings or files, by one that cannot be understood, by no run at all."""
+
+    def __init__(self, text: str, found: str = "") -> None:
+        """Args: found: the message without what to do, for whoever has other remedies."""
+        super().__init__(text)
+        self.found = found or text
 
 
 class WrongWeights(UsageError):

@@ -37,7 +37,7 @@ class BatchFolder:
     @staticmethod
     def of(jobs_file: Path, runs: Path) -> BatchFolder:
         """The batch of that jobs file, named after it."""
-        return BatchFolder(runs.absolute() / FOLDER / name_from(jobs_file.with_suffix("")))
+        return BatchFolder(runs.resolve() / FOLDER / name_from(jobs_file.with_suffix("")))
 
     @property
     def batch_json(self) -> Path:
@@ -83,7 +83,7 @@ def read_begun(folder: BatchFolder, jobs_file: Path) -> Begun | None:
             f"{folder.batch_json} cannot be understood ({error}). Wanted: what this version of automl writes. "
             f"Remove {folder.root}: the runs stay, and finished jobs are skipped."
         ) from error
-    if file != str(jobs_file.absolute()):
+    if file != str(jobs_file.resolve()):  # however it is spelled
         raise UsageError(
             f"{folder.root} is the batch of another jobs file, {file}. Wanted: a name of its own for each. "
             f"Rename {jobs_file.name}, name another folder by --runs, or remove {folder.root}: the runs stay."
@@ -99,7 +99,7 @@ def save_batch(
         "schema": SCHEMA,
         "name": folder.root.name,
         "state": state,
-        "jobs_file": str(jobs_file.absolute()),
+        "jobs_file": str(jobs_file.resolve()),
         "created": created,
         "updated": now_iso(),
         "deadline": None if deadline is None else asdict(deadline),

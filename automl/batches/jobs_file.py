@@ -10,6 +10,7 @@ jobs:
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -36,7 +37,7 @@ class Job:
     """One dataset and what is to be made of it, with nothing left to be found wrong but the dataset."""
 
     name: str  # of the run and its bundle
-    dataset: Path
+    dataset: Path  # absolute, without ".."
     recipe: LoadedRecipe
 
 
@@ -68,7 +69,7 @@ def load_jobs(path: Path) -> tuple[Job, ...]:
     """
     faults: list[str] = []
     entries = [_entry(number, raw, faults) for number, raw in enumerate(_list_of_jobs(path, faults), 1)]
-    datasets = [path.parent / entry.dataset for entry in entries]
+    datasets = [_settled(path.parent / entry.dataset) for entry in entries]
     names = [entry.name or name_from(dataset) for entry, dataset in zip(entries, datasets, strict=True)]
     if not faults:  # a name that is itself a fault would be compared by its default
         faults += _repeated_names(names)
@@ -86,6 +87,14 @@ def load_jobs(path: Path) -> tuple[Job, ...]:
         for name, dataset, recipe in zip(names, datasets, recipes, strict=True)
         if recipe is not None
     )
+
+
+def _settled(path: Path) -> Path:
+    """Absolute and without "..", under the name it was given, also where that is a link's: reports tell the name."""
+    try:
+        return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL byte, a loop of links: its own job will tell
+        return path.absolute()
 
 
 def _list_of_jobs(path: Path, faults: list[str]) -> list[Any]:
@@ -127,6 +136,9 @@ def _checked(model: type[M], raw: Mapping[Any, Any]) -> tuple[M, dict[str, str]]
 
 def _read(path: Path, faults: list[str]) -> object:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, say, would be waited for without end
+            faults.append("it is no regular file; wanted a YAML file")
+            return None
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:

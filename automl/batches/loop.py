@@ -13,7 +13,8 @@ from automl.batches.deadline import Deadline, deadline_that_holds, given_deadlin
 from automl.batches.folder import BatchFolder, read_begun, save_batch, write_fault
 from automl.batches.jobs_file import Job, load_jobs
 from automl.batches.rows import done_row, ended_row, first_row
-from automl.errors import AutomlError, DataError, Interrupted, StageFailed, Terminated, WrongWeights
+from automl.batches.taken import in_batch_words, refuse_taken_names
+from automl.errors import AutomlError, DataError, Interrupted, RunInUse, StageFailed, Terminated, WrongWeights
 from automl.runs import resources
 from automl.runs.begin import Request, list_dataset_of
 from automl.runs.events import now_iso
@@ -65,27 +66,46 @@ def execute_batch(request: BatchRequest, hear: Hear) -> dict[str, Any]:
     """Do a batch, or go on with it. Returns: the object that `--json` prints, also in batch.json.
 
     Args: hear: called with "job started" and "job ended", and with all that a run tells, in this thread.
-    Raises: AutomlError, before any job begins: UsageError, DataError (strict), WrongWeights, ResourceMissing,
-        RunLocked; and Interrupted, Terminated. A job's own error is in its row.
+    Raises: AutomlError, before any job begins: UsageError (RunInUse: a job's name is taken), DataError (strict),
+        WrongWeights, ResourceMissing, RunLocked; and Interrupted, Terminated. A job's own error is in its row.
     """
     given = given_deadline(request.until, request.deadline, datetime.now().astimezone())
+    _refuse_wrong_options(request)
     jobs = load_jobs(request.jobs_file)
+    runs = [_run_of(request, job) for job in jobs]
+    refuse_taken_names(runs)
+    if request.strict:
+        _refuse_datasets(jobs, (request.runs, request.exports))
     folder = BatchFolder.of(request.jobs_file, request.runs)
-    _refuse_what_would_end_every_job(request, folder)
+    resources.need_folder(request.runs, "runs (--runs)")
+    resources.need_folder(request.exports, "exported bundles (--exports)")
+    resources.need_folder(folder.root, "this batch")
     with locked(folder.lock, "batch", "give the jobs file another name"):
         begun = read_begun(folder, request.jobs_file)
-        if request.strict:
-            _refuse_datasets(jobs, (request.runs, request.exports))
         batch = _Batch(
             request=request,
             folder=folder,
             jobs=jobs,
             deadline=deadline_that_holds(given, begun.deadline if begun else None, time.time()),
             created=begun.created if begun else now_iso(),
-            rows=[first_row(job, request.runs) for job in jobs],
+            rows=[first_row(job, run) for job, run in zip(jobs, runs, strict=True)],
             hear=hear,
         )
         return _go(batch)
+
+
+def _run_of(request: BatchRequest, job: Job, until: float | None = None) -> Request:
+    """The run that a job asks for."""
+    return Request(
+        dataset=job.dataset,
+        recipe=job.recipe,
+        name=job.name,
+        runs=request.runs.resolve(),
+        exports=request.exports.resolve(),
+        weights=request.weights,
+        deadline_at=until,
+        keep_deadline=False,
+    )
 
 
 def _go(batch: _Batch) -> dict[str, Any]:
@@ -134,21 +154,14 @@ def _row_after(batch: _Batch, job: Job, until: float | None, *, quiet: bool) -> 
             of_hear.append(error)
             raise
 
-    request = Request(
-        dataset=job.dataset,
-        recipe=job.recipe,
-        name=job.name,
-        runs=batch.request.runs,
-        exports=batch.request.exports,
-        weights=batch.request.weights,
-        deadline_at=until,
-        keep_deadline=False,
-    )
+    request = _run_of(batch.request, job, until)
     began = time.monotonic()
     try:
         return done_row(job, execute(request, hear))
     except (Interrupted, Terminated):
         raise
+    except RunInUse as error:
+        return ended_row(job, in_batch_words(error, request), time.monotonic() - began)
     except AutomlError as error:
         return ended_row(job, error, time.monotonic() - began)
     except Exception as error:  # a fault of ours in one job must not cost the night's other jobs
@@ -159,15 +172,13 @@ def _row_after(batch: _Batch, job: Job, until: float | None, *, quiet: bool) -> 
         return ended_row(job, StageFailed(words), time.monotonic() - began)
 
 
-def _refuse_what_would_end_every_job(request: BatchRequest, folder: BatchFolder) -> None:
-    """Raises: WrongWeights, ResourceMissing: said once and at once, instead of once for each job."""
+def _refuse_wrong_options(request: BatchRequest) -> None:
+    """Raises: UsageError, WrongWeights: said once and at once, instead of once for each job."""
+    resources.need_two_folders(request.runs, request.exports)
     if request.weights is not None and not request.weights.is_dir():
         raise WrongWeights(
             f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
         )
-    resources.need_folder(request.runs, "runs (--runs)")
-    resources.need_folder(request.exports, "exported bundles (--exports)")
-    resources.need_folder(folder.root, "this batch")
 
 
 def _refuse_datasets(jobs: tuple[Job, ...], own: tuple[Path, ...]) -> None:

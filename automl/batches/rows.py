@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from automl.batches.jobs_file import Job
 from automl.errors import AutomlError, DataError, RunLocked
+from automl.runs.begin import Request, settings_of
 from automl.runs.folder import RunFolder
 from automl.types import Interval, JobRow, JobState
 
@@ -18,15 +18,17 @@ _STATES: Final[dict[int, JobState]] = {DataError.exit_code: "refused", RunLocked
 
 def waiting_row(job: Job) -> JobRow:
     """A job that was not tried yet."""
-    return JobRow(name=job.name, dataset=str(job.dataset.absolute()), recipe=job.recipe.name, state="waiting")
+    return JobRow(name=job.name, dataset=str(job.dataset), recipe=job.recipe.name, state="waiting")
 
 
-def first_row(job: Job, runs: Path) -> JobRow:
-    """A job before it is tried: done, where its run says so; the run itself is compared when its turn comes."""
+def first_row(job: Job, request: Request) -> JobRow:
+    """A job before it is tried: done where its run says so, and was asked for the same."""
     try:
-        facts = json.loads(RunFolder(runs / job.name).run_json.read_bytes())
-        return done_row(job, facts) if facts["state"] == "done" else waiting_row(job)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none there, or none that we understand
+        facts = json.loads(RunFolder(request.runs / job.name).run_json.read_bytes())
+        same = facts["settings"] == settings_of(request)
+        return done_row(job, facts) if same and facts["state"] == "done" else waiting_row(job)
+    # None there, none that we understand, or a dataset's path that is none: its own job will tell.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
         return waiting_row(job)
 
 

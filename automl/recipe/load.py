@@ -126,6 +126,9 @@ def _read_recipe(found: _Found, name_or_file: str) -> None:
 
 def _assign_file(found: _Found, path: Path, origin: str, *, extends: bool) -> None:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe, say, would be waited for without end
+            found.faults.append(f"{origin}: found no regular file, wanted a YAML file")
+            return
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:

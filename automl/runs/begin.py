@@ -109,19 +109,33 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Li
     return listing
 
 
-def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> Run:
-    """Compare with what the run was begun with, and write down what it is."""
-    settings = {
+def settings_of(request: Request) -> dict[str, object]:
+    """What a run is asked for, flat, as its run.json keeps it."""
+    return {
         "dataset": str(request.dataset.resolve()),  # however it is spelled, from wherever the command is given
         "weights": None if request.weights is None else str(request.weights.resolve()),
         **flatten(request.recipe.recipe.model_dump(mode="json")),
     }
+
+
+def changed_settings(request: Request, folder: RunFolder) -> list[str]:
+    """What has changed since the run of that name was begun; see accept_changes. Only reads.
+
+    Raises: RunInUse: a stage that stays was done with other settings, or run.json cannot be understood.
+    """
     before = read_run_json(folder)
-    changed: list[str] = []
-    if any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):  # else nothing depends on the settings yet
-        changed = accept_changes(request.name, before["settings"], settings, redo=request.redo)
-        if request.redo != "check":
-            _refuse_other_files(folder, listing)
+    if not any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):
+        return []  # nothing depends on the settings yet
+    return accept_changes(request.name, before["settings"], settings_of(request), redo=request.redo)
+
+
+def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> Run:
+    """Compare with what the run was begun with, and write down what it is."""
+    settings = settings_of(request)
+    before = read_run_json(folder)
+    changed = changed_settings(request, folder)
+    if request.redo != "check":
+        _refuse_other_files(folder, listing)
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             throw_away(folder.stage(stage))
@@ -160,10 +174,12 @@ def _refuse_other_files(folder: RunFolder, listing: Listing) -> None:
     """Raises: RunInUse: the dataset's files are no longer those that the run has checked."""
     done = read_done(folder.done_json("check"))
     if done is not None and done.inputs.get("dataset") != load_entry(FINGERPRINT)(listing):
+        found = f"the dataset's files have changed since the run {folder.name!r} checked them"
         raise RunInUse(
-            f"the dataset's files have changed since the run {folder.name!r} checked them. Wanted: the same files, to "
+            f"{found}. Wanted: the same files, to "
             f"go on with it; or --redo check, which does it all again. Else choose another --name, or remove it by "
-            f"`automl runs clean {folder.name}`."
+            f"`automl runs clean {folder.name}`.",
+            found,
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from automl.errors import RunLocked, UsageError
+from automl.errors import RunInUse, RunLocked, UsageError
 from automl.runs.folder import RunFolder, check_name
 from automl.runs.lock import is_locked
 
@@ -89,7 +89,7 @@ def _existing(name: str, runs: Path) -> RunFolder:
 def read_run_json(folder: RunFolder) -> dict[str, Any]:
     """What a run says of itself; empty where nothing was begun yet.
 
-    Raises: UsageError: run.json is damaged, of another version, or gone from a run with finished stages. With it went
+    Raises: RunInUse: run.json is damaged, of another version, or gone from a run with finished stages. With it went
         the settings that those were done with, so nobody can tell whether they may be gone on with.
     """
     if not folder.is_run():
@@ -102,13 +102,15 @@ def read_run_json(folder: RunFolder) -> dict[str, Any]:
         ) from error
 
 
-def not_understood(run_json: Path, why: str) -> UsageError:
+def not_understood(run_json: Path, why: str) -> RunInUse:
     """The error of a run whose run.json is damaged, or was edited."""
     folder = RunFolder(run_json.parent)
-    return UsageError(
-        f"{run_json} cannot be understood ({why}). Wanted: what this version of automl writes; without it "
+    found = f"{run_json} cannot be understood ({why})"
+    return RunInUse(
+        f"{found}. Wanted: what this version of automl writes; without it "
         f"the run {folder.name!r} cannot be gone on with. Choose another --name, or remove it with "
-        f"`automl runs clean {folder.name} --runs {folder.root.parent}`."
+        f"`automl runs clean {folder.name} --runs {folder.root.parent}`.",
+        found,
     )
 
 

@@ -52,7 +52,7 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
         )
     resources.need_two_folders(request.runs, request.exports)
     listing = list_dataset_of(request.dataset, request.recipe.recipe, own=(request.runs, request.exports))
-    folder = RunFolder(request.runs.absolute() / request.name)
+    folder = RunFolder(request.runs.resolve() / request.name)
     if request.redo is not None and not folder.is_run():
         raise UsageError(f"--redo {request.redo}: there is no run {request.name!r} in {request.runs}. Leave it out.")
     resources.need_folder(request.runs, "runs (--runs)")
@@ -123,7 +123,7 @@ def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> None:
         "run": str(run.folder.root),
         "recipe": run.request.recipe.recipe.model_dump(mode="json"),
         "dataset": str(run.request.dataset.absolute()),
-        "exports": str(run.request.exports.absolute()),
+        "exports": str(run.request.exports.resolve()),
         "weights": None if run.request.weights is None else str(run.request.weights.absolute()),
         "deadline_at": run.deadline_at,
     }
@@ -187,7 +187,7 @@ def _inputs(run: Run, stage: Stage) -> dict[str, object]:
         record = run.folder.record_json(before)
         inputs["record"] = checksum(record) if record.exists() else ""
     if stage.name == "report":
-        inputs["exports"] = str(run.request.exports.absolute())
+        inputs["exports"] = str(run.request.exports.resolve())
     return inputs
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import psutil
 
 from automl.code import load_entry
-from automl.errors import ResourceMissing, UsageError
+from automl.errors import ResourceMissing, RunInUse, UsageError
 from automl.recipe.model import Recipe
 from automl.runs.events import datasets_published, read_events
 from automl.runs.folder import RunFolder
@@ -48,7 +48,7 @@ def need_folder(folder: Path, what: str) -> None:
 
 
 def need_own(folder: RunFolder) -> None:
-    """Raises: UsageError: the run's folder holds things that are no run, which its stages would write over.
+    """Raises: RunInUse: the run's folder holds things that are no run, which its stages would write over.
 
     The lock is the first file of every run. A dataset with a folder train/, say, has none.
     """
@@ -56,9 +56,11 @@ def need_own(folder: RunFolder) -> None:
         return
     found = min((path.name for path in folder.root.iterdir()), default=None)
     if found is not None:
-        raise UsageError(
-            f"{folder.root} holds {found!r} and is no run. Wanted: a new or empty folder for this run, or a run to go "
-            "on with. Choose another --name or --runs."
+        taken = f"{folder.root} holds {found!r} and is no run"
+        raise RunInUse(
+            f"{taken}. Wanted: a new or empty folder for this run, or a run to go on with. "
+            "Choose another --name or --runs.",
+            taken,
         )
 
 

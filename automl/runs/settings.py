@@ -59,8 +59,10 @@ def accept_changes(
         return differing
     listed = "\n  ".join(differing[:12]) + (f"\n  and {len(differing) - 12} more" if len(differing) > 12 else "")
     stays = f", and --redo {redo} would keep what {first} made of them" if redo is not None else ""
+    found = f"a run named {name!r} exists and was begun with other settings{stays}:\n  {listed}"
     raise RunInUse(
-        f"a run named {name!r} exists and was begun with other settings{stays}:\n  {listed}\n"
+        f"{found}\n"
         f"Wanted: the same settings, to go on with it; or --redo {first}, which does that stage and all after it again "
-        f"with the new ones. Else choose another --name, or remove it with `automl runs clean {name}`."
+        f"with the new ones. Else choose another --name, or remove it with `automl runs clean {name}`.",
+        found,
     )

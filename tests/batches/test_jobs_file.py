@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,14 @@ def test_a_file_that_is_absent_too_long_or_not_utf8_is_told(tmp_path):
     assert faults_of(path) == ["found a byte at 6 that is not UTF-8, wanted a YAML file in UTF-8"]
     path.write_bytes(b"#" * (MAX_BYTES + 1))
     assert faults_of(path) == ["found more than 1,000,000 bytes, wanted a list of jobs"]
+
+
+def test_a_pipe_a_device_or_a_folder_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path / "pipe.yaml", Path("/dev/zero"), tmp_path):
+        assert faults_of(path) == ["it is no regular file; wanted a YAML file"]
+    told = faults_of(write(tmp_path, "jobs: [{dataset: a, recipe: pipe.yaml}]"))
+    assert told == [f"job 1, recipe pipe.yaml: file {tmp_path}/pipe.yaml: found no regular file, wanted a YAML file"]
 
 
 @given(text=st.text(alphabet="jobsdatename: -[]{}\n'\"&!,#", max_size=60))

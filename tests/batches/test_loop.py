@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from automl.errors import (
     DataError,
     Interrupted,
     ResourceMissing,
+    RunInUse,
     RunLocked,
     StageFailed,
     UsageError,
     WrongWeights,
 )
-from automl.runs.begin import Request
+from automl.runs.begin import Request, settings_of
+from automl.runs.done import write_done
 from automl.runs.lock import locked
 
 JOBS = "jobs:\n  - {dataset: a}\n  - {dataset: b}\n  - {dataset: c}\n"
@@ -42,9 +45,11 @@ class FakeRuns:
         if error := self.ends.get(request.name):
             raise error
         root = request.runs.absolute() / request.name
-        facts = finished(root, request.exports)
-        root.mkdir(parents=True, exist_ok=True)
+        facts = {**finished(root, request.exports), "settings": settings_of(request)}
+        (root / "check").mkdir(parents=True, exist_ok=True)
         (root / "run.json").write_text(json.dumps(facts))
+        (root / "lock").touch()
+        write_done(root / "check", inputs={}, seconds=20.0, finished_at="")
         return facts
 
     @property
@@ -55,6 +60,8 @@ class FakeRuns:
 def finished(root: Path, exports: Path) -> dict[str, Any]:
     """What a batch reads of a finished run's run.json."""
     return {
+        "schema": 1,
+        "name": root.name,
         "state": "done",
         "stages": {"check": {"seconds": 20.0}, "train": {"seconds": 40.0}},
         "metrics": {"test": {"n": 50, "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}}},
@@ -248,9 +255,8 @@ def test_a_second_command_on_the_same_batch_is_told_who_holds_it(tmp_path, runs_
 def test_a_batch_of_another_jobs_file_or_of_another_version_is_left_alone(tmp_path, runs_that_end):
     runs_that_end()
     execute_batch(request_in(tmp_path), quiet)
-    other = tmp_path / "other"
-    other.mkdir()
-    request = request_in(other)
+    (tmp_path / "other").mkdir()
+    request = request_in(tmp_path / "other", "jobs: [{dataset: d}]")
     same_runs = BatchRequest(
         jobs_file=request.jobs_file, runs=tmp_path / "runs", exports=tmp_path / "exports",
         until=None, deadline=None, weights=None, strict=False,
@@ -263,9 +269,102 @@ def test_a_batch_of_another_jobs_file_or_of_another_version_is_left_alone(tmp_pa
         execute_batch(request_in(tmp_path), quiet)
 
 
-def test_a_run_json_that_cannot_be_understood_is_left_to_the_run_itself(tmp_path, runs_that_end):
-    (tmp_path / "runs" / "a").mkdir(parents=True)
-    (tmp_path / "runs" / "a" / "run.json").write_text('{"state": "done"}')
-    runs = runs_that_end()
-    assert states(execute_batch(request_in(tmp_path), quiet)) == ["done"] * 3
-    assert runs.names == ["a", "b", "c"]
+def test_the_same_jobs_file_by_another_path_is_the_same_batch_and_paths_are_told_without_dots(tmp_path, runs_that_end):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path)
+    runs_that_end()
+    text = "jobs: [{dataset: ../data/x/../a}]"
+    first = execute_batch(request_in(tmp_path, text), quiet)
+    for spelled in (tmp_path / "x" / "..", tmp_path / "linked"):
+        facts = execute_batch(request_in(spelled, text), quiet)
+        assert {**facts, "updated": ""} == {**first, "updated": ""}
+    assert (first["jobs_file"], first["page"]) == (
+        str(tmp_path / "night.yaml"), str(tmp_path / "runs/_batches/night/batch.html")
+    )  # fmt: skip
+    assert first["jobs"][0]["dataset"] == str(tmp_path.parent / "data" / "a")
+    assert first["jobs"][0]["bundle"] == str(tmp_path / "exports" / "a")
+
+
+def test_names_that_are_taken_are_told_all_at_once_and_nothing_starts(tmp_path, runs_that_end):
+    runs_that_end()
+    execute_batch(request_in(tmp_path), quiet)
+    runs = tmp_path / "runs"
+    before = (runs / "_batches/night/batch.json").read_text()
+    (runs / "c" / "run.json").write_text("{")
+    (runs / "d").mkdir()
+    (runs / "d" / "holiday.jpg").touch()
+    asked = runs_that_end().asked
+    text = (
+        "jobs:\n  - {dataset: other, name: a}\n  - {dataset: b}\n  - {dataset: c}\n  - {dataset: d}\n"
+        "  - {dataset: b, name: new, set: {seed: 9}}\n"
+    )
+    with pytest.raises(RunInUse) as caught:
+        execute_batch(request_in(tmp_path, text), quiet)
+    assert str(caught.value) == (
+        "3 of 5 job(s) have a name that is taken, and no job was started:\n"
+        "  a: a run named 'a' exists and was begun with other settings:\n"
+        f"    dataset: was '{tmp_path}/a', is '{tmp_path}/other'\n"
+        f"  c: {runs}/c/run.json cannot be understood (Expecting property name enclosed in double quotes: line 1 "
+        "column 2 (char 1))\n"
+        f"  d: {runs}/d holds 'holiday.jpg' and is no run\n"
+        "Wanted: for each a name that is free, or a run to go on with. "
+        f"Give each another `name` in the jobs file, or remove the runs: automl runs clean a c --runs {runs}"
+    )
+    assert not asked
+    assert (runs / "_batches/night/batch.json").read_text() == before
+    with pytest.raises(RunInUse, match=r"seed: was \d+, is 9\nWanted: .* Give it another `name` in"):
+        execute_batch(request_in(tmp_path, "jobs: [{dataset: b, set: {seed: 9}}]"), quiet)
+
+
+def test_a_run_that_finished_no_stage_gives_its_name_to_other_settings_and_is_not_shown_as_done(
+    tmp_path, runs_that_end
+):
+    runs_that_end()
+    execute_batch(request_in(tmp_path), quiet)
+    (tmp_path / "runs/a/check/done.json").unlink()
+    runs = runs_that_end(c=Interrupted("Ctrl-C"))
+    text = JOBS.replace("dataset: a", "dataset: other, name: a")
+    seen = []
+
+    def look(event: Mapping[str, Any]) -> None:
+        if event["event"] == "job started":
+            seen.append(json.loads((tmp_path / "runs/_batches/night/batch.json").read_text()))
+
+    began = time.time()
+    with pytest.raises(Interrupted):
+        execute_batch(request_in(tmp_path, text, deadline="1h"), look)
+    assert states(seen[0]) == ["running", "done", "done"]
+    assert seen[0]["jobs"][0]["accuracy"] is None
+    assert runs.asked[0].deadline_at == pytest.approx(began + 3600, abs=20)
+
+
+def test_a_job_whose_files_have_changed_costs_itself_and_its_advice_is_for_a_batch(tmp_path, runs_that_end):
+    runs_that_end()
+    execute_batch(request_in(tmp_path), quiet)
+    runs_that_end(b=RunInUse("files have changed. Choose another --name.", "files have changed"))
+    facts = execute_batch(request_in(tmp_path), quiet)
+    assert states(facts) == ["done", "failed", "done"]
+    assert facts["jobs"][1]["exit_code"] == 2
+    assert facts["jobs"][1]["error"] == (
+        "files have changed. Wanted: a name that is free, or a run to go on with. Give it another `name` in "
+        f"the jobs file, or remove the run: automl runs clean b --runs {tmp_path}/runs"
+    )
+
+
+def test_what_is_refused_at_the_start_leaves_no_folders(tmp_path, runs_that_end):
+    runs_that_end()
+    with pytest.raises(DataError, match="--strict: 3 of 3"):
+        execute_batch(request_in(tmp_path, strict=True), quiet)
+    request = request_in(tmp_path)
+    with pytest.raises(UsageError, match="--runs and --exports are the same folder"):
+        execute_batch(replace(request, exports=tmp_path / "x" / ".." / "runs"), quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["night.yaml"]
+
+
+def test_a_dataset_whose_path_is_none_costs_its_own_job(tmp_path, runs_that_end):
+    text = "jobs:\n  - {dataset: a}\n  - {dataset: " + "x" * 300 + '}\n  - {dataset: "a\\0b", name: c}\n'
+    runs_that_end(c=DataError("embedded null byte"))
+    for _ in range(2):
+        assert states(execute_batch(request_in(tmp_path, text), quiet)) == ["done", "done", "refused"]
+    with pytest.raises(DataError, match="cannot be looked at: File name too long"):
+        execute_batch(request_in(tmp_path, text, strict=True), quiet)
