@@ -24,7 +24,7 @@ A message says what was found, what was wanted, and what to do. It is printed as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 
@@ -32,6 +32,7 @@ class AutomlError(Exception):
     """What went wrong, in words for the user."""
 
     exit_code: int = 5
+    jobs: Sequence[Mapping[str, object]] = ()  # of a batch that it ended: the rows, as far as they got
 
 
 class UsageError(AutomlError):

@@ -218,3 +218,4 @@ class JobRow:
     latency_ms: float | None = None
     bundle: str = ""  # absolute path
     report: str = ""  # absolute path of the run's own page
+    warnings: tuple[str, ...] = ()  # done: what its stages warned of, in their order

@@ -126,37 +126,40 @@ def test_runs_are_listed_without_the_batch(place, finished):
 
 def test_again_it_skips_in_seconds_and_ends_with_a_table(place, finished):
     began = time.monotonic()
-    again = automl("batch", "night.yaml", cwd=place)
+    again = automl("batch", "data/../night.yaml", "--exports", "data/../exports", cwd=place)
     assert time.monotonic() - began < 5
     assert again.returncode == 5
     lines = again.stdout.splitlines()
     assert lines[0].split() == ["job", "state", "test", "accuracy", "variant", "MB", "ms", "min"]
     assert re.match(r"bars +done +[01]\.\d{3} \([01]\.\d{3}-[01]\.\d{3}\) +(fp32|int8_minmax) +\d\.\d\d ", lines[1])
     assert re.match(r"one +refused +0\.0$", lines[2])
-    assert lines[-2].startswith("  one (exit code 3): data/one has one class")
+    assert any(line.startswith(f"  one (exit code 3): {place}/data/one has one class") for line in lines)
+    assert any(line.startswith("  bars: warning: the bundle is unverified: 18 held-out file(s)") for line in lines)
     assert lines[-1] == f"page  {place / 'runs' / '_batches' / 'night' / 'batch.html'}"
     assert "was finished before" not in again.stderr
+    assert "10/10 report" not in again.stderr  # the same folder of exports, spelled otherwise
 
 
-def interrupt_in_check(place: Path) -> tuple[int, str]:
-    """A batch of one job, terminated in its first stage. Returns: exit code, stderr."""
+def interrupt_in_check(place: Path) -> tuple[int, str, dict[str, object]]:
+    """A batch of one job, terminated in its first stage. Returns: exit code, stderr, the object on stdout."""
     events = place / "runs" / "third" / "events.jsonl"
     events.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "automl", "batch", "more.yaml"]
+    command = [sys.executable, "-m", "automl", "batch", "more.yaml", "--json"]
     with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as front:
         wait_for(front, events.parent, "check")
         front.send_signal(signal.SIGTERM)
-        _, stderr = front.communicate(timeout=20)
-    return front.returncode, stderr
+        stdout, stderr = front.communicate(timeout=20)
+    return front.returncode, stderr, json.loads(stdout)
 
 
 def test_an_interrupted_batch_says_how_to_go_on_and_a_deadline_holds_for_its_own_batch(place, finished):
     (place / "more.yaml").write_text("jobs: [{dataset: data/bars, recipe: small.yaml, name: third}]")
     batch_json, run_json = place / "runs/_batches/more/batch.json", place / "runs/third/run.json"
-    code, stderr = interrupt_in_check(place)
+    code, stderr, told = interrupt_in_check(place)
     assert code == 143
     assert "What was finished is kept; to go on: automl batch more.yaml" in stderr
     facts = json.loads(batch_json.read_text())
+    assert (told["state"], told["exit_code"], told["jobs"]) == ("interrupted", 143, facts["jobs"])
     assert (facts["state"], facts["jobs"][0]["state"]) == ("interrupted", "interrupted")
 
     late = automl("batch", "more.yaml", "--deadline", "0.01s", "--json", cwd=place)
@@ -175,6 +178,13 @@ def test_strict_starts_nothing_and_a_faulty_file_neither(place, finished):
     assert strict.returncode == 3
     assert json.loads(strict.stdout)["exit_code"] == 3
     assert "--strict: 1 of 3 dataset(s) are refused" in strict.stderr
+    (place / "other.yaml").write_text("jobs: [{dataset: data/one, name: bars, recipe: small.yaml}]")
+    other = automl("batch", "other.yaml", "--json", cwd=place)
+    assert other.returncode == 2
+    assert json.loads(other.stdout)["jobs"] == []
+    assert f"dataset: was '{place}/data/bars', is '{place}/data/one'" in other.stderr
+    assert f"automl runs clean bars --runs {place}/runs" in other.stderr
+    assert not (place / "runs" / "_batches" / "other").exists()
     (place / "bad.yaml").write_text("jobs: [{dataset: data/bars, recipe: quik}]")
     faulty = automl("batch", "bad.yaml", "--runs", "none", cwd=place)
     assert faulty.returncode == 2

@@ -103,7 +103,7 @@ def save_batch(
         "created": created,
         "updated": now_iso(),
         "deadline": None if deadline is None else asdict(deadline),
-        "jobs": [asdict(row) for row in rows],
+        "jobs": rows_as_json(rows),
         "page": str(folder.page),
     }
     page = BatchFacts(
@@ -125,6 +125,11 @@ def save_batch(
             "Make room, then run the same command again: what was finished is kept."
         ) from error
     return facts
+
+
+def rows_as_json(rows: Sequence[JobRow]) -> list[dict[str, Any]]:
+    """The rows as JSON values."""
+    return [{**asdict(row), "warnings": list(row.warnings)} for row in rows]
 
 
 def write_fault(folder: BatchFolder, job: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,16 +11,26 @@ from pathlib import Path
 from typing import Any
 
 from automl.batches.deadline import Deadline, deadline_that_holds, given_deadline, share_until
-from automl.batches.folder import BatchFolder, read_begun, save_batch, write_fault
+from automl.batches.folder import BatchFolder, read_begun, rows_as_json, save_batch, write_fault
 from automl.batches.jobs_file import Job, load_jobs
 from automl.batches.rows import done_row, ended_row, first_row
 from automl.batches.taken import in_batch_words, refuse_taken_names
-from automl.errors import AutomlError, DataError, Interrupted, RunInUse, StageFailed, Terminated, WrongWeights
+from automl.errors import (
+    AutomlError,
+    DataError,
+    Interrupted,
+    ResourceMissing,
+    RunInUse,
+    StageFailed,
+    Terminated,
+    WrongWeights,
+)
 from automl.runs import resources
 from automl.runs.begin import Request, list_dataset_of
 from automl.runs.events import now_iso
 from automl.runs.lock import locked
 from automl.runs.pipeline import execute
+from automl.runs.refused import in_words
 from automl.types import JobRow
 
 Hear = Callable[[Mapping[str, Any]], None]
@@ -80,7 +91,11 @@ def execute_batch(request: BatchRequest, hear: Hear) -> dict[str, Any]:
     resources.need_folder(request.runs, "runs (--runs)")
     resources.need_folder(request.exports, "exported bundles (--exports)")
     resources.need_folder(folder.root, "this batch")
-    with locked(folder.lock, "batch", "give the jobs file another name"):
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(folder.lock, "batch", "give the jobs file another name"))
+        except OSError as error:  # a full disk
+            raise in_words(error, folder.root) from error
         begun = read_begun(folder, request.jobs_file)
         batch = _Batch(
             request=request,
@@ -91,7 +106,11 @@ def execute_batch(request: BatchRequest, hear: Hear) -> dict[str, Any]:
             rows=[first_row(job, run) for job, run in zip(jobs, runs, strict=True)],
             hear=hear,
         )
-        return _go(batch)
+        try:
+            return _go(batch)
+        except AutomlError as error:
+            error.jobs = rows_as_json(batch.rows)
+            raise
 
 
 def _run_of(request: BatchRequest, job: Job, until: float | None = None) -> Request:
@@ -117,7 +136,8 @@ def _go(batch: _Batch) -> dict[str, Any]:
     except (Interrupted, Terminated, KeyboardInterrupt):
         if batch.rows[number - 1].state == "running":
             batch.rows[number - 1] = replace(batch.rows[number - 1], state="interrupted")
-        batch.save("interrupted")
+        with contextlib.suppress(ResourceMissing):  # that it ended matters more than that it is written down
+            batch.save("interrupted")
         raise
     return batch.save("done" if all(row.state == "done" for row in batch.rows) else "failed")
 
@@ -137,7 +157,12 @@ def _do_job(batch: _Batch, number: int, job: Job) -> None:
     told = None if was_done else until  # a finished job is skipped, and needs no share
     batch.hear({"event": "job started", **place, "until": told, "seconds": None if told is None else told - now})
     batch.rows[number - 1] = row = _row_after(batch, job, until, quiet=was_done)
-    batch.save("running")
+    try:
+        batch.save("running")
+    except ResourceMissing as error:
+        if row.error:  # of the two, what the job failed of is what there is to be learned
+            raise ResourceMissing(f"the job {job.name!r} failed: {row.error}\nAnd {error}") from error
+        raise
     batch.hear({"event": "job ended", **place, "state": row.state, "error": row.error, "seconds": row.seconds})
 
 
@@ -167,9 +192,16 @@ def _row_after(batch: _Batch, job: Job, until: float | None, *, quiet: bool) -> 
     except Exception as error:  # a fault of ours in one job must not cost the night's other jobs
         if error in of_hear:
             raise
-        log = write_fault(batch.folder, job.name)
-        words = f"{type(error).__name__}: {error}. This is a fault of automl; please report what {log} says"
+        words = f"{type(error).__name__}: {error}. This is a fault of automl; please report {_written(batch, job)}"
         return ended_row(job, StageFailed(words), time.monotonic() - began)
+
+
+def _written(batch: _Batch, job: Job) -> str:
+    """Where the traceback of the fault at hand can be read."""
+    try:
+        return f"what {write_fault(batch.folder, job.name)} says"
+    except OSError as error:
+        return f"this; its log could not be written: {error.strerror}"
 
 
 def _refuse_wrong_options(request: BatchRequest) -> None:

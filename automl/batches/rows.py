@@ -47,6 +47,7 @@ def done_row(job: Job, facts: Mapping[str, Any]) -> JobRow:
         latency_ms=variant["latency_ms"],
         bundle=facts["bundle"],
         report=facts["report"],
+        warnings=tuple(map(str, facts["warnings"])),
     )
 
 

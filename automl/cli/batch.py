@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from automl.cli.options import EXPORTS, RUNS, WEIGHTS
+from automl.cli.run import state_after
 from automl.errors import AutomlError, Interrupted, JobsFailed, Terminated
 
 
@@ -41,24 +42,24 @@ def batch(jobs: Path, as_json: bool, **options: Any) -> None:
     skips what is done, goes on with what was cut short, by the same deadline, and tries again what failed.
     """
     from automl import api
+    from automl.cli.batch_summary import print_batch
     from automl.cli.console import watching
 
     try:
         with watching() as hear:
             facts = api.batch(jobs, hear=hear, **options)
     except AutomlError as error:
-        interrupted = isinstance(error, Interrupted | Terminated)
         if as_json:
-            state = "interrupted" if interrupted else "failed"
-            _print_json({"state": state, "error": str(error), "exit_code": error.exit_code, "jobs": []})
-        if interrupted:
+            ended = {"state": state_after(error), "error": str(error), "exit_code": error.exit_code}
+            _print_json({**ended, "jobs": list(error.jobs)})
+        if isinstance(error, Interrupted | Terminated):
             command = shlex.join(["automl", *sys.argv[1:]])
             raise type(error)(f"{error}. What was finished is kept; to go on: {command}") from None
         raise
     if as_json:
         _print_json(facts)
     else:
-        _print_summary(facts)
+        print_batch(facts)
     if left := [job["name"] for job in facts["jobs"] if job["state"] != "done"]:
         raise JobsFailed(
             f"{len(left)} of {len(facts['jobs'])} job(s) are not done: {', '.join(left)}. Wanted: all of them. Correct "
@@ -68,34 +69,3 @@ def batch(jobs: Path, as_json: bool, **options: Any) -> None:
 
 def _print_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print_summary(facts: Mapping[str, Any]) -> None:
-    """The table of all jobs, what ended those that are not done, and where the page lies."""
-    from rich.text import Text
-
-    from automl.cli.tables import print_table, stdout
-
-    print_table(
-        ("job", "state", "test accuracy", "variant", "MB", "ms", "min"),
-        [_cells(job) for job in facts["jobs"]],
-        right=("MB", "ms", "min"),
-    )
-    console = stdout()
-    for job in facts["jobs"]:
-        if job["error"]:
-            console.print(Text(f"  {job['name']} (exit code {job['exit_code']}): {job['error']}"), soft_wrap=True)
-    console.print(Text(f"page  {facts['page']}"), soft_wrap=True)
-
-
-def _cells(job: Mapping[str, Any]) -> tuple[str, ...]:
-    accuracy = job["accuracy"]
-    return (
-        job["name"],
-        job["state"],
-        f"{accuracy['value']:.3f} ({accuracy['low']:.3f}-{accuracy['high']:.3f})" if accuracy else "",
-        job["chosen"],
-        "" if job["size_bytes"] is None else f"{job['size_bytes'] / 1e6:.2f}",
-        "" if job["latency_ms"] is None else f"{job['latency_ms']:.2f}",
-        "" if job["seconds"] is None else f"{job['seconds'] / 60:.1f}",
-    )

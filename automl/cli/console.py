@@ -100,7 +100,7 @@ class PlainLines:
             self._stage_began = self._clock()
         self._last = self._clock()
         if line:
-            print(_printable(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the console
+            print(printable(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the console
 
 
 class LiveLines:
@@ -119,7 +119,7 @@ class LiveLines:
         elif kind == "progress":
             if self._task is not None:
                 total = event["total"] or None
-                self._progress.update(self._task, completed=event["done"], total=total, note=_printable(event["text"]))
+                self._progress.update(self._task, completed=event["done"], total=total, note=printable(event["text"]))
         else:
             if kind != "warning":
                 self._drop()
@@ -127,7 +127,7 @@ class LiveLines:
                 style = {"warning": "yellow", "failed": "red", "stage skipped": "dim", "job started": "bold"}.get(
                     kind, ""
                 )
-                self._print(Text(_printable(line), style=style))
+                self._print(Text(printable(line), style=style))
 
     def _print(self, line: Text) -> None:
         """A line that is too long is folded between words, and goes on indented."""
@@ -171,7 +171,12 @@ def _job_words(event: Mapping[str, Any]) -> str:
     if event["until"] is None:
         return job
     clock = time.strftime("%H:%M", time.localtime(event["until"]))
-    return f"{job}, until {clock}: its share of the time left, {event['seconds'] / 60:.0f} min"
+    return f"{job}, until {clock}: its share of the time left, {_span(event['seconds'])}"
+
+
+def _span(seconds: float) -> str:
+    """ "17 s" below two minutes, else "12 min"."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _progress_words(event: Mapping[str, Any], seconds: float) -> str:
@@ -180,6 +185,6 @@ def _progress_words(event: Mapping[str, Any], seconds: float) -> str:
     return f"{done}/{total} {event['text']}{left}".strip()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Names come from the data: control characters in them must not reach a terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

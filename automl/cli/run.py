@@ -52,8 +52,7 @@ def run_and_print(dataset: Path, *, as_json: bool = False, **options: Any) -> di
     except AutomlError as error:
         if as_json:
             name = options.get("name") or api.default_name(dataset, Path(options.get("recipe", "")).stem)
-            state = next((state for kind, state in STATES.items() if isinstance(error, kind)), "failed")
-            failed = {"name": name, "state": state, "error": str(error), "exit_code": error.exit_code}
+            failed = {"name": name, "state": state_after(error), "error": str(error), "exit_code": error.exit_code}
             click.echo(json.dumps(failed, ensure_ascii=False, indent=2))
         if isinstance(error, Interrupted | Terminated):
             raise type(error)(f"{error}. What was finished is kept; to go on: {_command()}") from None
@@ -63,6 +62,11 @@ def run_and_print(dataset: Path, *, as_json: bool = False, **options: Any) -> di
     else:
         print_summary(facts)
     return facts
+
+
+def state_after(error: AutomlError) -> str:
+    """What --json says of a run, or a batch, that an error ended."""
+    return next((state for kind, state in STATES.items() if isinstance(error, kind)), "failed")
 
 
 def _command() -> str:

@@ -15,6 +15,9 @@ from rich.text import Text
 PLAIN_WIDTH = 10_000
 """Columns of output that is no terminal: wider than a path can be long, so that no row of ours is folded."""
 
+GAP = 3
+"""Between two columns of a table on a terminal."""
+
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -30,6 +33,7 @@ def print_table(
     right: Collection[str] = (),
     strong: int | None = None,
     paths: str | None = None,
+    spare: Sequence[str] = (),
 ) -> None:
     """Cells are text, never markup.
 
@@ -38,9 +42,12 @@ def print_table(
         strong: index of the row to stress.
         paths: column of paths, which a terminal too narrow for the whole table shows shortened, so that the other
             columns stay whole; a column that would take more than half of the terminal is folded all the same.
+        spare: columns that a terminal does without, the least needed first, where words would else be broken.
     """
     rows = list(rows)
     console = stdout()
+    if console.is_terminal:
+        columns, rows = without_spare(columns, rows, spare, console.width)
     table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
         width = max(cell_len(cells[index]) for cells in [columns, *rows])
@@ -48,7 +55,7 @@ def print_table(
             Text(name),
             justify="right" if name in right else "left",
             overflow="fold",
-            no_wrap=paths is not None and name != paths and width <= console.width // 2,
+            no_wrap=_stays_whole(name, [cells[index] for cells in rows], paths, spare) and width <= console.width // 2,
         )
     for number, row in enumerate(rows):
         cells = (PathCell(cell) if name == paths else Text(cell) for name, cell in zip(columns, row, strict=True))
@@ -60,6 +67,34 @@ def print_table(
         console.print(table)
     for line in shown.get().splitlines():
         console.print(Text(line.rstrip()), soft_wrap=True)
+
+
+def _stays_whole(name: str, cells: Sequence[str], paths: str | None, spare: Sequence[str]) -> bool:
+    """Whether a column is not to be folded as long as others can give way."""
+    if spare:
+        return not any(" " in cell for cell in cells)
+    return paths is not None and name != paths
+
+
+def without_spare(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """The table without as many spare columns as it takes until no word need be broken in a terminal of that width.
+
+    A column that would take more than half of the terminal counts as half: it is folded whatever goes.
+    """
+    least = {}
+    for index, name in enumerate(columns):
+        words = [word for cells in [columns, *rows] for word in cells[index].split()]
+        least[name] = min(max(map(cell_len, words), default=0), width // 2)
+    gone = set()
+    for name in spare:
+        if sum(least.values()) + GAP * (len(least) - 1) <= width:
+            break
+        del least[name]
+        gone.add(name)
+    kept = [index for index, name in enumerate(columns) if name not in gone]
+    return [columns[index] for index in kept], [[cells[index] for index in kept] for cells in rows]
 
 
 class PathCell:

@@ -31,6 +31,11 @@ class BatchFacts:
         return sum(row.state == "done" for row in self.rows)
 
     @property
+    def n_warned(self) -> int:
+        """Jobs that are done with warnings."""
+        return sum(bool(row.warnings) for row in self.rows)
+
+    @property
     def told(self) -> tuple[JobRow, ...]:
         """Jobs that an error ended."""
         return tuple(row for row in self.rows if row.error)

@@ -63,11 +63,15 @@ def test_a_batchs_jobs_are_told_with_their_share_of_the_time_and_errors_on_one_l
     place = {"number": 2, "of": 3, "name": "pets"}
     hear({"event": "job started", **place, "until": None, "seconds": None})
     hear({"event": "job started", **place, "until": until, "seconds": 5400.0})
+    hear({"event": "job started", **place, "until": until, "seconds": 17.2})
+    hear({"event": "job started", **place, "until": until, "seconds": 119.4})
     hear({"event": "job ended", **place, "state": "done", "error": "", "seconds": 60.0})
     hear({"event": "job ended", **place, "state": "failed", "error": "two\n  lines", "seconds": 60.0})
     assert capsys.readouterr().err.splitlines() == [
         "job 2/3 pets",
         "job 2/3 pets, until 03:05: its share of the time left, 90 min",
+        "job 2/3 pets, until 03:05: its share of the time left, 17 s",
+        "job 2/3 pets, until 03:05: its share of the time left, 119 s",
         "job 2/3 pets: done",
         "job 2/3 pets: failed: two lines",
     ]

@@ -14,12 +14,15 @@ from tests.report.outline import Outline
 from tests.report.test_page import POLICY
 
 
-def a_batch(state: str = "failed", error: str = "one class\nonly: 'a'", recipe: str = "quick") -> BatchFacts:
+def a_batch(
+    state: str = "failed", error: str = "one class\nonly: 'a'", recipe: str = "quick", warnings: tuple[str, ...] = ()
+) -> BatchFacts:
     accuracy = Interval(value=0.967, low=0.917, high=1.0)
     rows = (
         JobRow(
             name="flowers", dataset="/data/flowers", recipe=recipe, state="done", exit_code=0, seconds=4000.0,
             accuracy=accuracy, chosen="int8_minmax", size_bytes=2_600_000, latency_ms=7.31, bundle="/b", report="/r",
+            warnings=warnings,
         ),
         JobRow(name="one", dataset="/data/one", recipe=recipe, state="refused", exit_code=3, error=error, seconds=0.0),
         JobRow(name="later", dataset="/data/later", recipe=recipe, state="waiting"),
@@ -46,6 +49,17 @@ def test_the_page_tells_each_job_and_leads_to_its_report():
     assert not {"script", "iframe", "object", "embed", "base", "form", "input"} & outline.tags
 
 
+def test_warnings_of_done_jobs_are_counted_in_the_table_and_told_below():
+    outline = Outline(render_batch(a_batch(warnings=("one file is there twice", "the bundle is <unverified>"))))
+    text = outline.text.replace("\u202f", " ")
+    assert outline.faults == []
+    assert "1 of 3 jobs are done (1 with warnings)." in text
+    assert "flowers done2 warnings 96.7 %" in text
+    assert "Done with warnings\nflowers\none file is there twice\nthe bundle is <unverified>" in text
+    plain = Outline(render_batch(a_batch())).text
+    assert "warnings" not in plain
+
+
 def test_a_batch_that_is_not_over_says_so():
     running, interrupted = (Outline(render_batch(a_batch(state))).text for state in ("running", "interrupted"))
     assert "done; the others are still to come, or the batch was killed. It has to end by" in running
@@ -55,7 +69,7 @@ def test_a_batch_that_is_not_over_says_so():
 @given(words=st.lists(st.sampled_from(["<h6>", "</li>", '"', "'", "&amp;", "{{", "{%", "\x1b", "\u202e"]) | st.text()))
 @settings(max_examples=25, deadline=None)
 def test_any_words_of_an_error_or_a_recipe_leave_the_page_whole(words):
-    outline = Outline(render_batch(a_batch(error=" ".join(words) or "x", recipe="".join(words))))
+    outline = Outline(render_batch(a_batch(error=" ".join(words) or "x", recipe="".join(words), warnings=tuple(words))))
     assert outline.faults == []
     assert "h6" not in outline.tags
 
