@@ -52,9 +52,9 @@ def run(
         name: of the run and its bundle; default: the dataset's and the recipe's names.
         runs, exports: folders of all runs, and of all bundles.
         weights: a folder with pretrained weights, looked into before the Keras cache and the network.
-        deadline: "90s", "3m", "2h" from now, or "07:00".
+        deadline: "90s", "3m", "2h" from now, or "07:00"; default: that of the interrupted call that this goes on with.
         seed: same seed, same result; default: the recipe's.
-        redo: a stage's name: throw it and all after it away, and do them again.
+        redo: a stage's name: throw it and all after it away, and do them again. To go on after that, leave it out.
         hear: is called with each event and with progress, in this thread.
     Returns: the object that run.json holds: name, state, metrics, variants, chosen, bundle, report and more.
     Raises: AutomlError; its exit_code is the command's.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +133,7 @@ def test_a_bundle_that_is_gone_or_damaged_is_published_again_and_a_file_of_the_u
     (bundle / "thesis.txt").write_text("precious")
     refused = automl(*command, "--redo", "report", cwd=place)
     assert (refused.returncode, "holds 'thesis.txt'" in refused.stderr) == (5, True)
+    assert "run the same command again without --redo" in refused.stderr
     assert (bundle / "thesis.txt").read_text() == "precious"
     (bundle / "thesis.txt").unlink()
     assert automl(*command, cwd=place).returncode == 0
@@ -156,12 +159,24 @@ def test_redo_does_what_a_changed_setting_touches_again_and_says_why(place, fini
     kept = automl(*command, "--redo", "evaluate", cwd=place)
     assert kept.returncode == 2
     assert "--redo evaluate would keep what compress made" in kept.stderr
-    done = automl(*command, "--redo", "compress", cwd=place)
+    item = folder / "compress" / "fp32.json"
+    item.unlink()  # --redo throws all of compress away, and the first variant brings it back
+    front = _start(place, "changed", *command[6:], "--redo", "compress", "--deadline", "9h")
+    _wait_until(front, item.exists, "no variant was done")
+    front.terminate()
+    _, stderr = front.communicate(timeout=20)
+    assert "done again from compress with compress.latency_repeats: was 10, is 12" in stderr
+    hint = stderr.rpartition("to go on: ")[2].strip()
+    assert hint == shlex.join(["automl", *command])
+    begun = item.read_bytes()
+    done = automl(*shlex.split(hint)[1:], cwd=place)
     assert done.returncode == 0, done.stderr
-    assert "done again from compress with compress.latency_repeats: was 10, is 12" in done.stderr
+    assert re.search(r"^until \d\d:\d\d, the deadline of the interrupted command; --deadline gives", done.stderr, re.M)
+    assert item.read_bytes() == begun, "what was finished since was thrown away"
     after = {stage: (folder / stage / "done.json").read_bytes() for stage in STAGE_NAMES}
     assert [stage for stage in STAGE_NAMES if before[stage] != after[stage]] == [*STAGE_NAMES[6:]]
-    assert automl(*command, cwd=place).returncode == 0
+    again = automl(*command, cwd=place)
+    assert (again.returncode, "the deadline of" in again.stderr) == (0, False), "a finished run has none"
 
 
 def test_redo_of_a_run_that_is_not_there_is_refused(place):
@@ -194,12 +209,19 @@ def test_a_stage_whose_record_was_damaged_is_done_again(place, finished, file, o
     folder = _copy(place, "damaged")
     path = folder / "evaluate" / file
     path.write_text(path.read_text().replace(old, new))
-    shown = automl("run", "bars", "--recipe", "small.yaml", "--name", "damaged", "--json", cwd=place)
+    soon = ["--deadline", "0.1s"]  # three stages are done again, and take longer
+    shown = automl("run", "bars", "--recipe", "small.yaml", "--name", "damaged", "--json", *soon, cwd=place)
     shutil.rmtree(folder)
     assert shown.returncode == 0, shown.stderr
     assert f"the finished stage 'evaluate' is repeated: {why}" in shown.stderr
     assert "pydantic" not in shown.stderr
-    assert json.loads(shown.stdout)["metrics"] == finished["facts"]["metrics"]
+    facts = json.loads(shown.stdout)
+    assert facts["metrics"] == finished["facts"]["metrics"]
+    late = (
+        r"ended \d+ s after the deadline: evaluate, export, report ended after it, and without them there is no bundle"
+    )
+    assert re.fullmatch(late, facts["warnings"][-1])
+    assert f"warning: {facts['warnings'][-1]}" in shown.stderr
 
 
 @pytest.mark.parametrize("damage", ["", '{"schema": 1, "settings": {}}', None], ids=["cut", "odd", "gone"])
@@ -260,20 +282,28 @@ def test_runs_are_listed_shown_and_cleaned(place, finished):
     assert "whole" in unknown.stderr
 
 
-def _start(place: Path, name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "automl", "run", "bars", "--recipe", "small.yaml", "--name", name]
+def _start(place: Path, name: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "automl", "run", "bars", "--recipe", "small.yaml", "--name", name, *more]
     return subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def _wait_for(process: subprocess.Popen[str], folder: Path, stage: str) -> None:
     """Until that stage has begun."""
-    for _ in range(6000):
+
+    def begun() -> bool:
         started = [event for event in read_events(folder / "events.jsonl") if event["event"] == "stage started"]
-        if any(event["stage"] == stage for event in started):
+        return any(event["stage"] == stage for event in started)
+
+    _wait_until(process, begun, f"{stage} did not begin")
+
+
+def _wait_until(process: subprocess.Popen[str], true: Callable[[], bool], fault: str) -> None:
+    for _ in range(6000):
+        if true():
             return
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
-    raise AssertionError(f"{stage} did not begin")
+    raise AssertionError(fault)
 
 
 def test_a_second_process_on_the_same_run_is_told_who_holds_it(place, finished):

@@ -84,7 +84,8 @@ def variants(facts: BundleFacts) -> str:
             f"{row.gzip_bytes / 1e6:.2f}",
             f"{row.latency_ms:.2f}",
         )
-        rows.append((name, *(figures if row.file else [""] * len(figures)), escape(row.note)))
+        note = escape(row.note if row.file else f"left out: {row.note}")
+        rows.append((name, *(figures if row.file else [""] * len(figures)), note))
     columns = ("variant", "accuracy, validation", "MB", "MB, gzip", "ms an image", "note")
     return (
         "## Variants\n\nTimes: median of one thread, one image at a time, on the machine that made the bundle.\n\n"

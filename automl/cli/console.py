@@ -27,6 +27,8 @@ QUIET_S: Final = 10.0
 """Seconds between two plain progress lines of one stage."""
 SPEED_S: Final = 3600.0
 """Over how much of the past the time left is reckoned: trials take minutes each, and two are needed."""
+DAY_S: Final = 86_400.0
+"""A moment that is further away is told with its date."""
 INDENT: Final = "  "
 TITLE: Final = 14
 """Columns of the longest title, "10/10 evaluate": the bars of all stages begin at the same place."""
@@ -144,16 +146,22 @@ def words(event: Mapping[str, Any]) -> str:
     """One line for one event; empty for what the summary or the error message says."""
     match event["event"]:
         case "run started":
-            return f"{'resuming' if event['resumed'] else 'starting'} {event['name']} in {event['folder']}"
+            line = f"{'resuming' if event['resumed'] else 'starting'} {event['name']} in {event['folder']}"
+        case "deadline kept":
+            clock = "%H:%M" if event["seconds"] < DAY_S else "%d %B %Y, %H:%M"
+            until = time.strftime(clock, time.localtime(event["until"]))
+            line = f"until {until}, the deadline of the {event['of']} command; --deadline gives another"
         case "stage started":
-            return f"{_title(event)}: {event['does']}"
+            line = f"{_title(event)}: {event['does']}"
         case "stage done":
-            return f"{_title(event)} done in {event['seconds']:.1f} s"
+            line = f"{_title(event)} done in {event['seconds']:.1f} s"
         case "stage skipped":
-            return f"{_title(event)} was finished before"
+            line = f"{_title(event)} was finished before"
         case "warning":
-            return f"warning: {event['text']}"
-    return _job_words(event)
+            line = f"warning: {event['text']}"
+        case _:
+            line = _job_words(event)
+    return line
 
 
 def _title(event: Mapping[str, Any]) -> str:

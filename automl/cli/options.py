@@ -30,3 +30,19 @@ EXPORTS = click.option(
 WEIGHTS = click.option(
     "--weights", type=click.Path(path_type=Path), help="Folder with pretrained weights, looked into first."
 )
+SETTINGS = click.option(
+    "--set", "settings", multiple=True, metavar="a.b=value", help="Change one key of the recipe; repeatable."
+)
+DEADLINE = click.option(
+    "--deadline",
+    metavar="90s|3m|2h|07:00",
+    help="When the run must have ended. An interrupted run keeps its own, unless another is given.",
+)
+SEED = click.option("--seed", type=int, help="Same seed, same result.  [default: the recipe's]")
+REDO = click.option(
+    "--redo",
+    metavar="STAGE",
+    help="Throw this stage of the run away, and all after it, and do them again. Given again, it throws away what was "
+    "done since; leave it out to go on.",
+)
+SUMMARY_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the summary.")

@@ -92,7 +92,7 @@ def _variant_rows(variants: Sequence[Mapping[str, Any]], chosen: str) -> list[tu
             "chosen" if variant["name"] == chosen else "",
         )
         if variant["file"]
-        else (str(variant["name"]), *[""] * 6, "failed")
+        else (str(variant["name"]), *[""] * 6, "left out")
         for variant in variants
     ]
 

@@ -21,6 +21,7 @@ from automl.recipe.load import LoadedRecipe, recipe_yaml
 from automl.recipe.model import Recipe
 from automl.runs import resources
 from automl.runs.atomic import write_json, write_text
+from automl.runs.deadline import stored_deadline
 from automl.runs.done import read_done
 from automl.runs.events import append_event, now_iso
 from automl.runs.folder import RunFolder
@@ -42,6 +43,8 @@ PACKAGES: Final = (
     "pillow",
 )
 
+PASSED: Final = "the deadline of an earlier command has passed and holds no more; --deadline gives another"
+
 Hear = Callable[[Mapping[str, Any]], None]
 
 
@@ -55,8 +58,8 @@ class Request:
     runs: Path
     exports: Path
     weights: Path | None = None
-    deadline_at: float | None = None  # wall time, seconds since the epoch; None: as the run has it, or none
-    keep_deadline: bool = True  # False: where deadline_at is None, the one that the run has holds no more
+    deadline_at: float | None = None  # wall time, seconds since the epoch
+    keep_deadline: bool = True  # where None is given: that of the command which is gone on with; False: none
     redo: str | None = None  # throw this stage away, and all after it
 
 
@@ -139,12 +142,10 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             throw_away(folder.stage(stage))
-    deadline_at, lifted = request.deadline_at, ""
-    if deadline_at is None and request.keep_deadline and before.get("deadline_at") is not None:
-        if before["deadline_at"] > time.time():
-            deadline_at = before["deadline_at"]
-        else:
-            lifted = "the deadline of an earlier command has passed and holds no more; --deadline gives another"
+    now = time.time()
+    stored = stored_deadline(before) if request.deadline_at is None and request.keep_deadline else None
+    kept = stored if stored is not None and stored > now else None
+    deadline_at = request.deadline_at if kept is None else kept
     facts = {
         "schema": SCHEMA,
         "name": request.name,
@@ -163,8 +164,11 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     run = Run(request=request, folder=folder, listing=listing, hear=hear, deadline_at=deadline_at, facts=facts)
     run.save("running")
     run.tell("run started", name=request.name, folder=str(folder.root), resumed=bool(before), command=sys.argv[1:])
-    if lifted:
-        run.tell("warning", stage="", text=lifted)
+    if kept is not None:
+        how = before["state"] if before["state"] in {"interrupted", "failed"} else "killed"
+        run.tell("deadline kept", until=kept, seconds=kept - now, of=how)
+    elif stored is not None:
+        run.tell("warning", stage="", text=PASSED)
     for line in changed:
         run.tell("warning", stage=request.redo, text=f"done again from {request.redo} with {line}")
     return run

@@ -23,11 +23,12 @@ from automl.records import Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
 from automl.runs.begin import Hear, Request, Run, begin, list_dataset_of, throw_away
+from automl.runs.deadline import overrun
 from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
 from automl.runs.events import now_iso
 from automl.runs.folder import RunFolder, check_name
 from automl.runs.lock import locked
-from automl.runs.refused import refusals_in_words, with_room
+from automl.runs.refused import SAME, refusals_in_words, with_room, without_redo
 from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten
 from automl.runtime.children import Children
@@ -70,6 +71,8 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
                 run.save("interrupted")
             raise
         except AutomlError as error:
+            if request.redo is not None:
+                error.args = (without_redo(str(error)),)
             with contextlib.suppress(OSError):  # as above: the disk may be full
                 run.tell("failed", stage=run.stage, error=str(error))
                 run.save("failed", error=str(error), exit_code=error.exit_code)
@@ -98,22 +101,27 @@ def _go(run: Run) -> dict[str, Any]:
                 _refuse_late(_left(run))  # the deadline stopped it
                 raise
             run.tell("stage done", stage="rehearsal", seconds=time.monotonic() - started)
+        late = []  # stages that were done after the deadline
         for number, stage in enumerate(STAGES, 1):
-            _do_stage(run, stage, number, children)
+            done_now = _do_stage(run, stage, number, children)
+            if done_now and (left := _left(run)) is not None and left < 0:
+                late.append(stage.name)
             if stage.name == "check" and "check" not in begun:  # whose data it is, is known only now
                 resources.need_place(run.request.exports, run.folder)
     run.stage = ""
+    if text := overrun(run.deadline_at, time.time(), late):
+        run.tell("warning", stage=late[-1], text=text)
     whole = run.save("done")
     run.tell("run done", **{key: whole.get(key) for key in ("bundle", "report", "dataset_fingerprint")})
     return whole
 
 
-def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> None:
-    """Skip a finished stage; run any other in a child, and write done.json after it."""
+def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> bool:
+    """Skip a finished stage; run any other in a child, and write done.json after it. Returns: whether it was run."""
     run.stage = stage.name
     if (done := _finished(run, stage)) is not None:
         run.tell("stage skipped", stage=stage.name, number=number, of=len(STAGES), seconds=done.seconds)
-        return
+        return False
     inputs = _inputs(run, stage)
     _make_ready(run.folder.stage(stage.name), inputs)
     run.tell("stage started", stage=stage.name, number=number, of=len(STAGES), does=stage.does)
@@ -142,6 +150,7 @@ def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> None:
     write_done(run.folder.stage(stage.name), inputs=inputs, seconds=seconds, finished_at=now_iso())
     run.save("running")
     run.tell("stage done", stage=stage.name, number=number, of=len(STAGES), seconds=seconds)
+    return True
 
 
 def _finished(run: Run, stage: Stage) -> Done | None:
@@ -219,5 +228,5 @@ def _refuse_late(left: float | None) -> None:
     if left is not None and left <= 0:
         raise DeadlinePassed(
             "the deadline came before there was a model that could be deployed. Wanted: time to check the data and "
-            "to rank the backbones. Run the same command again with a later --deadline: what was finished is kept."
+            f"to rank the backbones. Run {SAME}, with a later --deadline: what was finished is kept."
         )

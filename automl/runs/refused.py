@@ -14,7 +14,9 @@ import psutil
 
 from automl.errors import AutomlError, DiskFull, DiskRefused, ResourceMissing, StageFailed
 
-GO_ON: Final = "Run the same command again to go on: what was finished is kept."
+SAME: Final = "the same command again"
+"""Every message that advises it says it so; see without_redo."""
+GO_ON: Final = f"Run {SAME} to go on: what was finished is kept."
 NO_ROOM: Final = {errno.ENOSPC: "room on that disk", errno.EDQUOT: "room within the disk quota"}
 NO_RIGHT: Final = {
     errno.EACCES: "the right to read or write there",
@@ -86,6 +88,11 @@ def with_room(error: AutomlError, folder: Path, room_mb: float) -> AutomlError:
     if not isinstance(error, DiskFull):
         return error
     return DiskFull(f"{error} The whole run takes at most {room_mb:,.0f} MB, of which it has {_size_mb(folder):,.0f}.")
+
+
+def without_redo(text: str) -> str:
+    """The same message for a command with --redo, which, given again, would throw away what was done since."""
+    return text.replace(SAME, f"{SAME} without --redo")
 
 
 def free_mb(path: Path) -> float:

@@ -57,6 +57,18 @@ def test_live_lines_show_the_stage_at_work_and_keep_a_line_of_each_that_ended():
     assert "colour \x07" not in shown
 
 
+@pytest.mark.parametrize(("seconds", "until"), [(9 * 3600, "%H:%M"), (3 * 86_400, "%d %B %Y, %H:%M")])
+def test_a_deadline_that_still_holds_is_told_in_one_line_on_either_console(seconds, until, capsys):
+    event = {"event": "deadline kept", "until": 1_800_000_000.0, "seconds": seconds, "of": "interrupted"}
+    clock = time.strftime(until, time.localtime(event["until"]))
+    wanted = f"until {clock}, the deadline of the interrupted command; --deadline gives another"
+    PlainLines()(event)
+    assert capsys.readouterr().err == wanted + "\n"
+    terminal = Terminal(120)
+    terminal.hear(event)
+    assert Text.from_ansi(terminal.screen.getvalue()).plain == wanted + "\n"
+
+
 def test_a_batchs_jobs_are_told_with_their_share_of_the_time_and_errors_on_one_line(capsys):
     hear = PlainLines()
     until = time.mktime((2026, 11, 22, 3, 5, 0, 0, 0, -1))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from automl.errors import DataError, DiskFull, DiskRefused, ResourceMissing, StageFailed
-from automl.runs.refused import GO_ON, in_words, refusals_in_words
+from automl.runs.refused import GO_ON, in_words, refusals_in_words, without_redo
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,9 @@ def test_a_run_says_how_much_it_takes_and_how_much_of_it_is_there(tmp_path):
         refusals_in_words(tmp_path, 1600),
     ):
         raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "pack" / "rows.npy"))
+
+
+def test_a_command_with_redo_is_told_to_leave_it_out_and_to_go_on():
+    assert without_redo(f"no room. {GO_ON}") == (
+        "no room. Run the same command again without --redo to go on: what was finished is kept."
+    )

@@ -1,0 +1,20 @@
+"""The end of a run on stdout."""
+
+from __future__ import annotations
+
+from automl.cli.summary import print_summary
+
+MADE = {
+    "name": "fp32", "file": "fp32.onnx", "accuracy": 0.9, "accuracy_drop": {"value": 0.0}, "flips": 0,
+    "size_bytes": 1_220_000, "gzip_bytes": 1_130_000, "latency_ms": 0.48, "note": "",
+}  # fmt: skip
+WHY = "the deadline is too near to build it"
+
+
+def test_a_variant_that_was_not_built_is_left_out_with_the_reason_below_the_table(capsys):
+    variants = [MADE, {**MADE, "name": "pruned_int8", "file": "", "note": WHY}]
+    print_summary({"name": "demo", "state": "done", "variants": variants, "chosen": "fp32"})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["fp32", "0.9000", "+0.0000", "0", "1.22", "1.13", "0.48", "chosen"] in lines
+    assert ["pruned_int8", "left", "out"] in lines
+    assert ["pruned_int8:", *WHY.split()] in lines

@@ -1,0 +1,116 @@
+"""What a command takes over from the one before it: its deadline, its settings, its unfinished work."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl.errors import RunInUse
+from automl.recipe.load import load_recipe
+from automl.runs.atomic import write_json
+from automl.runs.begin import PASSED, Request, Run, begin, list_dataset_of
+from automl.runs.done import write_done
+from automl.runs.folder import RunFolder
+from automl.runs.pipeline import _inputs, _make_ready
+from automl.stage_table import STAGES
+
+COMPRESS = next(stage for stage in STAGES if stage.name == "compress")
+FASTER = ("compress.latency_repeats=12",)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run of a small dataset with all stages finished."""
+    for label in ("a", "b"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / "data" / label / f"{number}.png").touch()
+    folder = RunFolder(tmp_path / "runs" / "tiny")
+    folder.root.mkdir(parents=True)
+    folder.lock.touch()
+    run = command(folder)
+    for stage in STAGES:
+        folder.stage(stage.name).mkdir()
+        write_done(folder.stage(stage.name), inputs=_inputs(run, stage), seconds=1, finished_at="now")
+    run.save("done")
+    return folder
+
+
+def command(folder: RunFolder, *settings: str, heard: list[Mapping[str, Any]] | None = None, **options: Any) -> Run:
+    """A command's run, begun. Args: options: of the request."""
+    request = Request(
+        dataset=folder.root.parents[1] / "data",
+        recipe=load_recipe("demo", settings, None),
+        name="tiny",
+        runs=folder.root.parent,
+        exports=folder.root.parents[1] / "exports",
+        **options,
+    )
+    listing = list_dataset_of(request.dataset, request.recipe.recipe, own=(request.runs,))
+    return begin(request, folder, listing, (heard if heard is not None else []).append)
+
+
+def left_by(folder: RunFolder, state: str, *, seconds: float) -> float:
+    """Let the last command have ended so, its deadline so far from now. Returns: that moment."""
+    until = time.time() + seconds
+    write_json(folder.run_json, {**json.loads(folder.run_json.read_text()), "state": state, "deadline_at": until})
+    return until
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("interrupted", "interrupted"), ("failed", "failed"), ("running", "killed")]
+)
+def test_the_deadline_of_a_command_that_was_cut_short_holds_and_that_is_told(folder, state, told):
+    until = left_by(folder, state, seconds=3600)
+    heard: list[Mapping[str, Any]] = []
+    assert command(folder, heard=heard).deadline_at == until
+    first, kept = heard
+    assert first["event"] == "run started"
+    assert (kept["event"], kept["until"], kept["of"]) == ("deadline kept", until, told)
+    assert kept["seconds"] == pytest.approx(3600, abs=60)
+    assert json.loads(folder.run_json.read_text())["deadline_at"] == until
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_the_deadline_of_a_finished_run_is_over(folder, seconds):
+    left_by(folder, "done", seconds=seconds)
+    heard: list[Mapping[str, Any]] = []
+    assert command(folder, heard=heard, redo="compress").deadline_at is None
+    assert [event["event"] for event in heard] == ["run started"]
+    assert json.loads(folder.run_json.read_text())["deadline_at"] is None
+
+
+def test_a_deadline_that_has_passed_holds_no_more_and_a_given_one_or_a_batchs_none_replaces_any(folder):
+    heard: list[Mapping[str, Any]] = []
+    left_by(folder, "interrupted", seconds=-5)
+    assert command(folder, heard=heard).deadline_at is None
+    assert heard[-1]["text"] == PASSED
+    given = left_by(folder, "interrupted", seconds=3600) + 60
+    for options, wanted in (({"deadline_at": given}, given), ({"keep_deadline": False}, None)):
+        heard.clear()
+        left_by(folder, "interrupted", seconds=3600)
+        assert command(folder, heard=heard, **options).deadline_at == wanted
+        assert [event["event"] for event in heard] == ["run started"]
+
+
+def test_a_redo_that_was_cut_short_goes_on_without_redo_from_what_was_done_since(folder):
+    with pytest.raises(RunInUse, match="--redo compress"):
+        command(folder, *FASTER)
+    run = command(folder, *FASTER, redo="compress")
+    _make_ready(folder.stage("compress"), _inputs(run, COMPRESS))
+    item = folder.stage("compress") / "fp32.json"
+    item.write_text("finished since")
+    run.save("interrupted")
+
+    again = command(folder, *FASTER)  # the settings were stored
+    _make_ready(folder.stage("compress"), _inputs(again, COMPRESS))
+    assert item.read_text() == "finished since"
+
+    once_more = command(folder, *FASTER, redo="compress")  # what the hint after an interruption must not say
+    _make_ready(folder.stage("compress"), _inputs(once_more, COMPRESS))
+    assert not item.exists()
