@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from automl.errors import VariantFailed
+from automl.errors import VariantFailed, VariantKilled
 from automl.records import Checked, Trained
 from automl.runtime.context import StageContext
 from automl.stages.tune import pace_of
@@ -25,7 +25,7 @@ def prune_network(ctx: StageContext) -> float:
     """Have the trained network pruned; its weights are then in compress/pruned.weights.h5.
 
     Returns: the share of zeros in the pruned kernels.
-    Raises: VariantFailed: there is no time for it, or it failed.
+    Raises: VariantFailed: there is no time for it, or it failed; VariantKilled: a signal killed it.
     """
     trained, order, seconds = ctx.record(Trained), ctx.recipe.compress.prune, seconds_for(ctx)
     epoch_s = guess_epoch_s(ctx)
@@ -50,6 +50,8 @@ def prune_network(ctx: StageContext) -> float:
         "task": ctx.recipe.task,
     }
     ended = ctx.run_child("plain", "automl.stages.prune:prune_network", arguments, log="pruned.log", limit_s=seconds)
+    if ended.killed:
+        raise VariantKilled(f"pruning failed: {ended.error}")
     if not ended.ok:
         raise VariantFailed(f"pruning failed: {ended.error}")
     sparsity = ended.result["sparsity"]

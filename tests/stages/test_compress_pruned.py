@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +36,7 @@ class PruningFront(RealChildFront):
     pruning_is_real: bool = False
     pruning_fails: bool = False
     kills: str = ""
+    dies: Counter[str] = field(default_factory=Counter)  # how often a child of that name is killed
 
     def run_child(
         self, kind: str, entry: str, arguments: Mapping[str, object], log: Path, limit_s: float | None
@@ -41,12 +45,22 @@ class PruningFront(RealChildFront):
         self.asked.append((name, limit_s))
         if name == self.kills:
             raise KeyboardInterrupt
+        if self.dies[name]:
+            self.dies[name] -= 1
+            died = subprocess.run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], check=False)
+            return failed("the process was killed (signal 9); its log is a.log.", exit_code=died.returncode)
         if name == "pruning" and self.pruning_fails:
-            return ChildEnded(ok=False, result={}, error="killed by signal 9", exit_code=-9, timed_out=False, seconds=1)
+            return failed("no such layer")
         if name == "pruning" and not self.pruning_is_real:
             shutil.copy(str(arguments["weights"]), str(arguments["target"]))
-            return ChildEnded(ok=True, result={"sparsity": 0.7}, error="", exit_code=0, timed_out=False, seconds=1)
+            return replace(failed(""), ok=True, result={"sparsity": 0.7, "epochs": arguments["epochs"]})
         return super().run_child(kind, entry, arguments, log, limit_s)
+
+
+def failed(error: str, *, exit_code: int = 0, timed_out: bool = False, error_kind: str = "StageFailed") -> ChildEnded:
+    return ChildEnded(
+        ok=False, result={}, error=error, exit_code=exit_code, timed_out=timed_out, seconds=1, error_kind=error_kind
+    )
 
 
 @pytest.fixture
@@ -100,13 +114,43 @@ def test_a_pruning_that_fails_costs_its_variants_alone_and_is_not_tried_twice(ct
     record = compress.run(with_compress(replace(ctx, front=front), variants=(*VARIANTS, "pruned")))
     assert [name for name, _ in front.asked] == ["int8_percentile", "pruning"]
     notes = {variant.name: variant.note for variant in record.variants if not variant.file}
-    assert notes == dict.fromkeys(("pruned_int8", "pruned"), "pruning failed: killed by signal 9")
+    assert notes == dict.fromkeys(("pruned_int8", "pruned"), "pruning failed: no such layer")
     assert record.variants[1].file == "int8_percentile.onnx"
     assert record.sparsity is None
     assert sorted(front.warnings) == [
-        "the variant pruned is left out: pruning failed: killed by signal 9",
-        "the variant pruned_int8 is left out: pruning failed: killed by signal 9",
+        "the variant pruned is left out: pruning failed: no such layer",
+        "the variant pruned_int8 is left out: pruning failed: no such layer",
     ]
+
+
+@pytest.mark.parametrize(
+    ("child", "variant", "what"),
+    [("pruning", "pruned", "pruning failed"), ("int8_percentile", "int8_percentile", "it could not be built")],
+)
+def test_a_child_that_a_signal_kills_is_tried_once_more_and_nothing_is_missing_in_the_end(ctx, child, variant, what):
+    front = PruningFront(dies=Counter([child]))
+    record = compress.run(replace(ctx, front=front))
+    tries = {name: [one for one, _ in front.asked].count(name) for name, _ in front.asked}
+    assert tries == {**dict.fromkeys(("int8_percentile", "pruning", "pruned_int8"), 1), child: 2}
+    assert all(variant.file for variant in record.variants)
+    assert front.warnings == [
+        f"the variant {variant} is tried once more: {what}: the process was killed (signal 9); its log is a.log."
+    ]
+
+
+@pytest.mark.parametrize(("child", "lost"), [("pruning", {"pruned_int8"}), ("int8_percentile", {"int8_percentile"})])
+def test_a_child_that_is_killed_twice_costs_its_variant_alone_and_what_brings_it_back_is_said(ctx, child, lost):
+    front = PruningFront(dies=Counter([child] * 2))
+    record = compress.run(replace(ctx, front=front))
+    assert {variant.name for variant in record.variants if not variant.file} == lost
+    assert [name for name, _ in front.asked].count(child) == 2
+    said = [text for text in front.warnings if "is left out" in text]
+    assert len(said) == 1
+    assert said[0].startswith(f"the variant {lost.pop()} is left out: ")
+    assert said[0].endswith(
+        "the process was killed (signal 9); its log is a.log. It was the second time; `automl run ... --redo compress` "
+        "tries it again"
+    )
 
 
 def test_a_network_that_was_pruned_before_a_kill_is_not_pruned_again(ctx):
