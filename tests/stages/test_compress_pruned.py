@@ -16,10 +16,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from automl.errors import VariantFailed
 from automl.recipe.model import Compress, Prune, Recipe
-from automl.records import Trained
+from automl.records import Packed, Picked, Trained
 from automl.runtime.context import ChildEnded, StageContext
 from automl.stages import compress
+from automl.stages.pruned import prune_network
+from automl.stages.tune import pace_of
 from automl.types import Epoch
 from tests.conftest import MakeContext
 from tests.stages.trained_run import RealChildFront, lay_run
@@ -61,6 +64,23 @@ def failed(error: str, *, exit_code: int = 0, timed_out: bool = False, error_kin
     return ChildEnded(
         ok=False, result={}, error=error, exit_code=exit_code, timed_out=timed_out, seconds=1, error_kind=error_kind
     )
+
+
+@dataclass
+class EndedFront(PruningFront):
+    """The pruning ends as is said here."""
+
+    ended: ChildEnded | None = None
+    arguments: Mapping[str, object] = field(default_factory=dict)
+
+    def run_child(
+        self, kind: str, entry: str, arguments: Mapping[str, object], log: Path, limit_s: float | None
+    ) -> ChildEnded:
+        ended = super().run_child(kind, entry, arguments, log, limit_s)
+        if entry != PRUNING:
+            return ended
+        self.arguments = arguments
+        return self.ended or ended
 
 
 @pytest.fixture
@@ -153,6 +173,21 @@ def test_a_child_that_is_killed_twice_costs_its_variant_alone_and_what_brings_it
     )
 
 
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (failed("stopped after 600 s, its limit", exit_code=-9, timed_out=True),
+         "there was no time to prune: stopped after 600 s, its limit"),
+        (failed("there is no time: 9 steps", error_kind="VariantFailed"), "there is no time: 9 steps"),
+    ],
+    ids=["its limit", "its own measurement"],
+)  # fmt: skip
+def test_a_pruning_without_time_is_no_killed_one_and_says_so(ctx, ended, said):
+    with pytest.raises(VariantFailed) as caught:
+        prune_network(replace(ctx, front=EndedFront(ended=ended)))
+    assert (type(caught.value), str(caught.value)) == (VariantFailed, said)
+
+
 def test_a_network_that_was_pruned_before_a_kill_is_not_pruned_again(ctx):
     with pytest.raises(KeyboardInterrupt):
         compress.run(replace(ctx, front=PruningFront(kills="pruned_int8")))
@@ -161,37 +196,38 @@ def test_a_network_that_was_pruned_before_a_kill_is_not_pruned_again(ctx):
     assert record.sparsity == 0.7
 
 
-def test_pruning_gets_its_own_minutes_at_most(ctx):
-    front = PruningFront(pruning_fails=True)
-    compress.run(with_compress(replace(ctx, front=front), prune=Prune(minutes=3)))
-    assert dict(front.asked)["pruning"] == 180
-
-
 @pytest.mark.parametrize("short", ["minutes", "deadline"])
-def test_without_time_nothing_is_pruned_and_the_reason_is_said(ctx, short):
+def test_nothing_is_started_where_the_images_cannot_be_seen_once_and_the_reason_is_said(ctx, short):
+    picked = ctx.folder.record(Picked)
+    ctx.folder.write_record(replace(picked, ranking=(replace(picked.ranking[0], images_s=1.0),)))
+    n_train, now = ctx.folder.record(Packed).per_part["train"], 1000.0
     if short == "minutes":
-        late = with_compress(ctx, prune=Prune(minutes=0.5))
+        late = with_compress(ctx, prune=Prune(minutes=0.05))
     else:
-        late = replace(ctx, deadline_at=ctx.now() + 80)
-    record = compress.run(late)
-    assert "pruning" not in [name for name, _ in ctx.front.asked]
-    assert record.variants[2].note.startswith("there is no time to prune: ")
-    assert "and an epoch of training on takes about " in record.variants[2].note
-    assert record.variants[1].file
+        late = replace(ctx, now=lambda: now, deadline_at=now + pace_of(ctx).tail_s + 3)
+    with pytest.raises(VariantFailed) as caught:
+        prune_network(late)
+    assert ctx.front.asked == []
+    assert str(caught.value) == (
+        f"there is no time to prune: 3 s are left for it, and the network needs {n_train}.0 s to see the training "
+        "images once, without learning from them"
+    )
 
 
-def test_where_time_is_short_fewer_epochs_are_planned(ctx):
+def test_the_pruning_gets_all_epochs_and_its_own_minutes_whatever_the_training_took(ctx):
     trained = ctx.folder.record(Trained)
-    epoch = Epoch(number=1, loss=1, accuracy=1, validation_loss=1, validation_accuracy=1, seconds=10)
+    epoch = Epoch(number=1, loss=1, accuracy=1, validation_loss=1, validation_accuracy=1, seconds=1e4)
     ctx.folder.write_record(replace(trained, epochs=(epoch,)))
-    asked = {}
+    front = EndedFront()
+    prune_network(with_compress(replace(ctx, front=front, now=lambda: 1000.0), prune=Prune(minutes=1.5, epochs=9)))
+    assert front.asked == [("pruning", 90.0)]
+    assert (front.arguments["epochs"], front.arguments["stop_at"]) == (9, 1090.0)
+    assert front.warnings == []
 
-    class Front(PruningFront):
-        def run_child(self, kind, entry, arguments, log, limit_s):
-            if entry == PRUNING:
-                asked.update(arguments)
-            return super().run_child(kind, entry, arguments, log, limit_s)
 
-    front = Front(pruning_fails=True)
-    compress.run(with_compress(replace(ctx, front=front), prune=Prune(minutes=1.5, epochs=9)))
-    assert asked["epochs"] == 2  # 90 s, less 45 of starting, at 2 x 10 an epoch
+def test_where_time_was_short_for_some_epochs_it_is_said_with_what_prunes_for_all(ctx):
+    front = EndedFront(ended=replace(failed(""), ok=True, result={"sparsity": 0.7, "epochs": 2}))
+    assert prune_network(replace(ctx, front=front)) == 0.7
+    assert front.warnings == [
+        "pruning had time for 2 of 3 epochs. With more compress.prune.minutes, --redo compress prunes for all"
+    ]
