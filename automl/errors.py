@@ -9,6 +9,7 @@
     ├── DeadlinePassed              4   the deadline came before a deployable model
     ├── StageFailed                 5   a stage failed; the run can be resumed
     │   ├── VariantFailed           5   one variant cannot be had; it costs itself alone
+    │   │   └── VariantKilled       5   a signal killed the process that made it; it is tried once more
     │   └── GateRefused             5   the bundle did not pass its gate
     ├── JobsFailed                  5   jobs of a batch were refused or failed; the others are done
     ├── ResourceMissing             5   disk, memory, a folder that cannot be written
@@ -83,6 +84,10 @@ class VariantFailed(StageFailed):
     """One variant cannot be had; the others go on, and the message is its note."""
 
 
+class VariantKilled(VariantFailed):
+    """The process that made a variant was killed by a signal; that need not happen again."""
+
+
 class GateRefused(StageFailed):
     """The exported files disagree with the trained network, or the model learned nothing."""
 
@@ -145,8 +150,8 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        VariantFailed, GateRefused, JobsFailed, ResourceMissing, DiskRefused, DiskFull, RunLocked, AnswerIsNo,
-        Interrupted, Terminated,
+        VariantFailed, VariantKilled, GateRefused, JobsFailed, ResourceMissing, DiskRefused, DiskFull, RunLocked,
+        AnswerIsNo, Interrupted, Terminated,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

@@ -6,9 +6,10 @@ smaller after gzip and no model faster: onnxruntime multiplies by them as by any
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Final
 
 import keras
@@ -18,24 +19,14 @@ import tf_keras
 from numpy.typing import NDArray
 
 from automl.bridge.cross import Crossing, check, come_back, cross
+from automl.bridge.pace import Pace
+from automl.bridge.schedule import Plan, Schedule
 from automl.bridge.tfmot import sparsity as tfmot
 from automl.errors import StageFailed
 
+WAY_BACK: Final = 3.0
+"""What is kept back for the way back, in ways there: it took 0.2 to 1.1 of one, and 2.7 once on a busy machine."""
 LOGITS: Final = "logits"  # the layer that the loss is taken at
-RISING: Final = 0.6  # share of all steps in which the sparsity rises; the others are left to adapt
-MASK_UPDATES: Final = 20  # while it rises; each sorts every kernel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How a network is pruned."""
-
-    sparsity: float  # share of each pruned kernel's weights that become zero, 0 < share < 1
-    learning_rate: float  # of Adam at the first step; falls to zero along a cosine
-    epochs: int
-    steps: int  # batches of one epoch
-    label_smoothing: float  # share of each label that is spread over all classes
-    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +36,7 @@ class Pruned:
     sparsity: float  # share of zeros among the weights of all pruned kernels
     layers: int  # that were pruned
     loss: float  # mean of the last epoch's training loss, nats
+    epochs: int  # trained on for; fewer than planned where the time was short, the last one may be cut
     max_difference: float  # between Keras 3 and tf_keras, the larger of both crossings; see cross.check
 
 
@@ -54,6 +46,8 @@ def prune(
     plan: Plan,
     *,
     images: NDArray[np.uint8],
+    stop_at: float = inf,
+    clock: Callable[[], float] = time.time,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Pruned:
     """Prune the network in place, while it trains on.
@@ -62,28 +56,34 @@ def prune(
         model: a whole network of nets/build.py, its layers set to trainable or not.
         training: epoch from 1 -> tf.data: float32 (b, s, s, 3) with values 0..255, int64 (b,).
         images: uint8 (n, s, s, 3) on which both crossings of the bridge are checked.
+        stop_at: on the clock; the epochs that do not fit are cut (see Pace). With time enough nothing depends on it.
         progress: told (batches done, all) after each batch.
-    Raises: StageFailed: a layer cannot cross, a crossing changes the outputs, the loss is not finite, or the sparsity
-        is not reached. The network is untouched then, but where the way back fails.
+    Raises: VariantFailed: not one epoch fits the time, at the measured speed. StageFailed: a layer cannot cross, a
+        crossing changes the outputs, the loss is not finite, or the sparsity is not reached. The network is untouched
+        then, but where the way back fails.
     """
+    began = clock()
     tf_keras.utils.set_random_seed(plan.seed)
     tf.config.experimental.enable_op_determinism()
     names = prunable(model)
-    rising = schedule(plan)
+    schedule = Schedule(plan)
     crossing = cross(
         model,
         lambda modern, legacy: (
-            tfmot.prune_low_magnitude(legacy, pruning_schedule=rising) if modern.name in names else legacy
+            tfmot.prune_low_magnitude(legacy, pruning_schedule=schedule) if modern.name in names else legacy
         ),
     )
     there = check(crossing, images)
-    loss = fine_tune(crossing, training, plan, progress)
+    back_s = WAY_BACK * (clock() - began)
+    pace = Pace(schedule, steps=plan.steps, stop_at=stop_at - back_s, clock=clock, progress=progress)
+    loss = fine_tune(crossing, training, plan, pace, schedule)
     come_back(crossing)
     back = check(crossing, images)
     return Pruned(
         sparsity=verified_sparsity(model, names, plan.sparsity),
         layers=len(names),
         loss=loss,
+        epochs=-(-pace.done // plan.steps),
         max_difference=max(there, back),
     )
 
@@ -99,39 +99,25 @@ def prunable(model: Any) -> frozenset[str]:
     return frozenset(names[1:])
 
 
-def schedule(plan: Plan) -> Any:
-    """tfmot's schedule: updates at every `frequency`-th step, the last of them at its end."""
-    rising = max(1, int(RISING * plan.epochs * plan.steps))
-    frequency = max(1, rising // MASK_UPDATES)
-    return tfmot.PolynomialDecay(
-        initial_sparsity=0.0,
-        final_sparsity=plan.sparsity,
-        begin_step=0,
-        end_step=rising // frequency * frequency,
-        frequency=frequency,
-    )
+def fine_tune(crossing: Crossing, training: Callable[[int], Any], plan: Plan, pace: Pace, schedule: Schedule) -> float:
+    """Train the network on the far side, until the pace ends it; the mean loss of the last epoch, in nats.
 
-
-def fine_tune(
-    crossing: Crossing, training: Callable[[int], Any], plan: Plan, progress: Callable[[int, int], object]
-) -> float:
-    """Train the network on the far side; the mean loss of the last epoch, in nats. Raises: StageFailed: not finite."""
-    total = plan.epochs * plan.steps
+    Raises: StageFailed: it is not finite; VariantFailed: see Pace.
+    """
     trainee = tf_keras.Model(crossing.legacy.inputs, crossing.legacy.get_layer(LOGITS).output)
-    rate = tf_keras.optimizers.schedules.CosineDecay(plan.learning_rate, total)
-    trainee.compile(optimizer=tf_keras.optimizers.Adam(rate), loss=_cross_entropy(plan.label_smoothing))
+    trainee.compile(
+        optimizer=tf_keras.optimizers.Adam(schedule.learning_rate), loss=_cross_entropy(plan.label_smoothing)
+    )
     batches = training(1)
     for epoch in range(2, plan.epochs + 1):
         batches = batches.concatenate(training(epoch))
-    done = iter(range(1, total + 1))
-    tell = tf_keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: progress(next(done), total))
     history = trainee.fit(
         batches,
         epochs=plan.epochs,
         steps_per_epoch=plan.steps,
         shuffle=False,
         verbose=0,
-        callbacks=[tfmot.UpdatePruningStep(), tell],
+        callbacks=[tfmot.UpdatePruningStep(), pace],
     ).history
     loss = float(history["loss"][-1])
     if not isfinite(loss):

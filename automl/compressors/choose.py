@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import floor, log10
 from typing import Final, Literal
 
-from automl.compressors.table import COMPRESSOR_NAMES, FLOAT, unpruned_twins
+from automl.compressors.table import COMPRESSOR_NAMES, FLOAT, compressor_named, unpruned_twins
 from automl.types import Variant
 
 SAME_SIZE: Final = 0.01
@@ -108,13 +109,32 @@ def remark(variant: Variant, variants: Sequence[Variant], sparsity: float) -> st
     twins = unpruned_twins(variant.name)
     if not variant.file or not twins:
         return ""
-    there = [other for other in variants if other.name in twins and other.file]
-    best = min(there, key=lambda other: (other.gzip_bytes, COMPRESSOR_NAMES.index(other.name)), default=None)
-    against = f" against {best.gzip_bytes / 1e6:.2f} MB of {best.name}" if best else ""
-    return (
-        f"{sparsity:.0%} of the pruned layers' weights are zero: {variant.gzip_bytes / 1e6:.2f} MB after gzip{against}"
-        "; no gain in latency, onnxruntime multiplies by zeros as well"
+    options = compressor_named(variant.name).options
+    there = sorted(
+        (other for other in variants if other.name in twins and other.file),
+        key=lambda other: (compressor_named(other.name).options != options, COMPRESSOR_NAMES.index(other.name)),
     )
+    if there:
+        against = f" against {there[0].gzip_bytes / 1e6:.2f} MB of {there[0].name}"
+    else:  # what int8 saves is not pruning's
+        float_one = next(other for other in variants if other.name == FLOAT)
+        against = (
+            f" against {float_one.gzip_bytes / 1e6:.2f} MB of {FLOAT}; how much of that is pruning's is not known, for "
+            f"there is none of {' and '.join(sorted(twins))}"
+        )
+    return (
+        f"{percent(sparsity)} of the pruned layers' weights are zero, and all were trained on: "
+        f"{variant.gzip_bytes / 1e6:.2f} MB after gzip{against}; no gain in latency, onnxruntime multiplies by zeros "
+        "as well"
+    )
+
+
+def percent(share: float) -> str:
+    """A share in as many digits as tell it from none and from all: 0.5 is "50%", 0.9999 is "99.99%"."""
+    rest = min(share, 1 - share)
+    digits = max(0, 1 - floor(log10(100 * rest))) if rest > 0 else 0
+    text = f"{100 * share:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if digits else text}%"
 
 
 def join(*notes: str) -> str:

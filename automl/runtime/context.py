@@ -29,6 +29,11 @@ class ChildEnded:
     seconds: float
     error_kind: str = ""  # a class of errors.py by its name; "" when ok
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended it that was neither its own limit nor came after it had said what went wrong."""
+        return not self.ok and not self.timed_out and self.exit_code is not None and self.exit_code < 0
+
 
 class Front(Protocol):
     """The process that starts all others; a stage reaches it by pipe."""

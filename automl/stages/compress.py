@@ -16,7 +16,7 @@ from automl.compressors.choose import choose
 from automl.compressors.measure import Latency, describe_cpu, gzip_bytes, noise_ms, time_models
 from automl.compressors.table import FLOAT, PRUNED, compressor_named
 from automl.data.pack import open_map, read_index
-from automl.errors import StageFailed, VariantFailed
+from automl.errors import StageFailed, VariantFailed, VariantKilled
 from automl.graph.session import open_session, predict
 from automl.graph.writer import write_onnx
 from automl.metrics.bootstrap import paired_difference
@@ -76,7 +76,7 @@ def run(ctx: StageContext) -> Compressed:
     for number, name in enumerate(steps):
         ctx.progress(number, len(steps) + 1, f"building {name}")
         try:
-            items[name] = find_item(ctx, name) or commit(ctx, name, make(ctx, name, pictures, items, failed))
+            items[name] = find_item(ctx, name) or commit(ctx, name, make_or_retry(ctx, name, pictures, items, failed))
         except VariantFailed as error:
             if name == FLOAT:
                 raise
@@ -130,8 +130,31 @@ def open_pictures(ctx: StageContext) -> Pictures:
     )
 
 
+def make_or_retry(
+    ctx: StageContext, name: str, pictures: Pictures, items: dict[str, Item], failed: dict[str, str]
+) -> Item:
+    """Make one variant; where a signal kills the process that does it, once more, as if nothing had been.
+
+    A kill has a cause outside more often than not, and a run that goes on without the variant ends as another one.
+    Raises: VariantFailed: killed twice, or see make; StageFailed.
+    """
+    try:
+        return make(ctx, name, pictures, items, failed)
+    except VariantKilled as error:
+        ctx.warn(f"the variant {name} is tried once more: {error}")
+    try:
+        return make(ctx, name, pictures, items, failed)
+    except VariantKilled as error:
+        raise VariantFailed(
+            f"{str(error).rstrip('.')}. It was the second time; `automl run ... --redo compress` tries it again"
+        ) from error
+
+
 def make(ctx: StageContext, name: str, pictures: Pictures, items: dict[str, Item], failed: dict[str, str]) -> Item:
-    """Make one variant; items and failed say what became of those before it. Raises: VariantFailed, StageFailed."""
+    """Make one variant; items and failed say what became of those before it.
+
+    Raises: VariantFailed; VariantKilled: its process was killed by a signal; StageFailed: fp32 failed.
+    """
     if name == FLOAT:
         return write_float(ctx, FLOAT, ctx.input("train", ctx.record(Trained).weights), pictures)
     source = compressor_named(name).source
@@ -172,7 +195,7 @@ def write_float(ctx: StageContext, name: str, weights: Path, pictures: Pictures)
 
 
 def compress_file(ctx: StageContext, name: str, source: str, pictures: Pictures) -> Item:
-    """Make one variant from SOURCE.onnx, in a process of its own. Raises: VariantFailed."""
+    """Make one variant from SOURCE.onnx, in a process of its own. Raises: VariantFailed, VariantKilled."""
     started = ctx.now()
     checked, size_px = ctx.record(Checked), ctx.record(Trained).network.size_px
     arguments = {
@@ -186,7 +209,8 @@ def compress_file(ctx: StageContext, name: str, source: str, pictures: Pictures)
     }
     ended = ctx.run_child("plain", "automl.stages.variant:build_variant", arguments, log=f"{name}.log")
     if not ended.ok:
-        raise VariantFailed(f"it could not be built: {ended.error}")
+        failure = VariantKilled if ended.killed else VariantFailed
+        raise failure(f"it could not be built: {ended.error}")
     return Item(predicted=classify(ctx, name, pictures), seconds=ctx.now() - started)
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from automl.bridge.equalise import equalise
-from automl.bridge.prune import Plan, prune
+from automl.bridge.prune import prune
+from automl.bridge.schedule import Plan
 from automl.data.feed import steps_per_epoch, training_batches
 from automl.data.pack import open_map, read_index
 from automl.nets.build import load_network, save_weights
@@ -35,7 +36,8 @@ class Arguments:
     settings: FitSettings  # of the training: batch size, augmentation, flip, label smoothing
     sparsity: float
     learning_rate: float
-    epochs: int
+    epochs: int  # at most
+    stop_at: float  # wall time, by which all must be done
     seed: int
     task: str  # a name of task_table.py
 
@@ -45,7 +47,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
 
     Args: arguments: the fields of Arguments.
     Returns: the fields of bridge.prune.Pruned.
-    Raises: StageFailed: see bridge.prune.prune; or the weights are of another network.
+    Raises: StageFailed, VariantFailed: see bridge.prune.prune; or the weights are of another network.
     """
     order = TypeAdapter(Arguments).validate_python(arguments)
     settings = order.settings
@@ -73,6 +75,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
             seed=order.seed,
         ),
         images=pixels[rows[:CHECKED]],
+        stop_at=order.stop_at,
     )
     save_weights(model, order.target)
     return asdict(pruned)

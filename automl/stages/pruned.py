@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Final
 
-from automl.errors import VariantFailed
+from automl.errors import VariantFailed, VariantKilled
 from automl.records import Checked, Trained
 from automl.runtime.context import StageContext
-from automl.stages.tune import pace_of
-from automl.training.decisions import affordable_epochs
+from automl.stages.tune import more_time, pace_of
 
 WEIGHTS: Final = "pruned.weights.h5"
-START_S: Final = 45.0
-"""Until the first step: process, imports, both networks built and traced. A generous guess, not measured apart: the
-digits' whole pruning, 8 epochs, took 40 to 76 s on a busy machine, MobileNetV2's on flowers 172 s."""
-SLOWER: Final = 2.0
-"""An epoch against one of the training's: all layers train here, and masks are applied."""
 
 
 def prune_network(ctx: StageContext) -> float:
     """Have the trained network pruned; its weights are then in compress/pruned.weights.h5.
 
+    How many of the recipe's epochs fit the time is measured by the child itself, in its first steps.
+
     Returns: the share of zeros in the pruned kernels.
-    Raises: VariantFailed: there is no time for it, or it failed.
+    Raises: VariantFailed: there is no time for it, or it failed; VariantKilled: a signal killed it.
     """
     trained, order, seconds = ctx.record(Trained), ctx.recipe.compress.prune, seconds_for(ctx)
-    epoch_s = guess_epoch_s(ctx)
-    epochs = affordable_epochs(order.epochs, left_s=seconds, best=None, guess=(START_S, epoch_s))
-    if epochs == 0:
+    pass_s = forward_pass_s(ctx)
+    if seconds < pass_s:
         raise VariantFailed(
-            f"there is no time to prune: {max(seconds, 0):.0f} s are left for it, and an epoch of training on takes "
-            f"about {epoch_s:.0f} s after a start of {START_S:.0f} s"
+            f"there is no time to prune: {max(seconds, 0):.0f} s are left for it, and the network needs {pass_s:.1f} s "
+            "to see the training images once, without learning from them"
         )
     arguments = {
         "network": asdict(trained.network),
@@ -45,15 +39,25 @@ def prune_network(ctx: StageContext) -> float:
         "settings": asdict(trained.settings),
         "sparsity": order.sparsity,
         "learning_rate": order.learning_rate,
-        "epochs": epochs,
+        "epochs": order.epochs,
+        "stop_at": ctx.now() + seconds,
         "seed": ctx.recipe.seed,
         "task": ctx.recipe.task,
     }
     ended = ctx.run_child("plain", "automl.stages.prune:prune_network", arguments, log="pruned.log", limit_s=seconds)
+    if ended.killed:
+        raise VariantKilled(f"pruning failed: {ended.error}")
+    if ended.timed_out:
+        raise VariantFailed(f"there was no time to prune: {ended.error}")
     if not ended.ok:
-        raise VariantFailed(f"pruning failed: {ended.error}")
-    sparsity = ended.result["sparsity"]
+        raise VariantFailed(
+            ended.error if ended.error_kind == VariantFailed.__name__ else f"pruning failed: {ended.error}"
+        )
+    sparsity, epochs = ended.result["sparsity"], ended.result["epochs"]
     assert isinstance(sparsity, float)
+    if epochs != order.epochs:
+        more = more_time(ctx, "compress.prune.minutes")
+        ctx.warn(f"pruning had time for {epochs} of {order.epochs} epochs. {more}, --redo compress prunes for all")
     return sparsity
 
 
@@ -67,7 +71,11 @@ def seconds_for(ctx: StageContext) -> float:
     return min(ctx.recipe.compress.prune.minutes * 60, ctx.seconds_left() - pace_of(ctx).tail_s)
 
 
-def guess_epoch_s(ctx: StageContext) -> float:
-    """Seconds of an epoch: from the training's own, or from the speed that pick measured where nothing was trained."""
-    epochs = ctx.record(Trained).epochs
-    return SLOWER * (median(epoch.seconds for epoch in epochs) if epochs else pace_of(ctx).epoch_s)
+def forward_pass_s(ctx: StageContext) -> float:
+    """Seconds below which no epoch can be, so that not even a start is worth while.
+
+    One run of the training images through the backbone at the speed that pick measured: an epoch runs them forward and
+    back through all layers, about three times as much (search/budget.py), and the process has to start besides.
+    """
+    pace = pace_of(ctx)
+    return pace.n_train / pace.images_s

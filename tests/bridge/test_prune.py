@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from automl.bridge import prune as module
-from automl.bridge.prune import Plan, prunable, prune, schedule, verified_sparsity
+from automl.bridge.prune import prunable, prune, verified_sparsity
+from automl.bridge.schedule import Plan
 from automl.errors import StageFailed
 from tests.bridge.networks import CLASSES, random_images, random_network, same_weights
 
@@ -70,13 +70,19 @@ def test_the_first_convolution_the_depthwise_ones_and_the_head_are_left_alone():
     assert weights > 0.9 * model.count_params() - 10_000
 
 
-@pytest.mark.parametrize(("epochs", "steps"), [(1, 1), (1, 7), (6, 15), (4, 50)])
-def test_the_last_update_of_the_masks_comes_within_the_training_and_at_the_full_sparsity(epochs, steps):
-    made = schedule(replace(PLAN, epochs=epochs, steps=steps))
-    updates = [step for step in range(1, epochs * steps + 1) if bool(made(step)[0])]
-    assert 1 <= len(updates) <= 2 * module.MASK_UPDATES
-    assert float(made(updates[-1])[1]) == pytest.approx(PLAN.sparsity)
-    assert updates[-1] <= max(1, 0.6 * epochs * steps)
+def test_where_the_time_is_short_fewer_epochs_are_done_and_the_sparsity_is_reached_all_the_same():
+    now = [0.0]
+    pruned = prune(
+        random_network("smallnet", 16),
+        batches,
+        replace(PLAN, epochs=9),
+        images=IMAGES,
+        stop_at=60 + 9,
+        clock=lambda: now[0],
+        progress=lambda done, total: now.__setitem__(0, 60.0 + done - 1),  # the first step is long, it is traced
+    )
+    assert (pruned.epochs, now) == (3, [60 + 8])
+    assert pruned.sparsity == pytest.approx(0.6, abs=0.01)
 
 
 def test_a_kernel_with_too_few_zeros_is_refused_by_name():

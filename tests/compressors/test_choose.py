@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.compressors.choose import SAME_SIZE, choose, judge
+from automl.compressors.choose import SAME_SIZE, choose, judge, percent
 from automl.compressors.table import COMPRESSOR_NAMES, FLOAT, unpruned_twins
 from automl.types import Interval, Variant
 
@@ -90,16 +90,33 @@ def test_a_pruned_variant_says_what_it_gains_and_what_not():
         prefer="gzip", noise_ms=0.2, n_images=MANY, max_accuracy_drop=0.01, sparsity=0.5,
     )  # fmt: skip
     assert choice.variants[2].note == (
-        "50% of the pruned layers' weights are zero: 0.50 MB after gzip against 0.80 MB of int8_minmax; no gain in "
-        "latency, onnxruntime multiplies by zeros as well; its accuracy is 3.0 points lower: beyond the budget of "
-        "1.0 points"
+        "50% of the pruned layers' weights are zero, and all were trained on: 0.50 MB after gzip against 0.80 MB of "
+        "int8_minmax; no gain in latency, onnxruntime multiplies by zeros as well; its accuracy is 3.0 points lower: "
+        "beyond the budget of 1.0 points"
     )
     assert choice.reason.endswith(", 0.80 MB against 3.90 MB after gzip")
-    assert (
-        chosen_of(FP32, pruned())
-        .variants[1]
-        .note.startswith("0% of the pruned layers' weights are zero: 0.50 MB after")
+
+
+def test_a_pruned_variant_is_compared_with_the_unpruned_one_of_its_settings_else_its_gain_is_not_called_prunings():
+    percentile = replace(int8(name="int8_percentile"), gzip_bytes=810_000)
+    assert "0.50 MB after gzip against 0.81 MB of int8_percentile; no gain" in (
+        chosen_of(FP32, INT8, percentile, pruned()).variants[3].note
     )
+    gone = replace(percentile, file="", note="it failed")
+    assert "against 0.80 MB of int8_minmax; no gain" in chosen_of(FP32, INT8, gone, pruned()).variants[3].note
+    assert (
+        "0.50 MB after gzip against 3.90 MB of fp32; how much of that is pruning's is not known, for there is none of "
+        "int8_minmax and int8_percentile; no gain in latency" in chosen_of(FP32, gone, pruned()).variants[2].note
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (0.001, "0.1%"), (0.006, "0.6%"), (0.0123, "1.2%"), (0.5, "50%"), (0.69997, "70%"), (0.95, "95%"),
+     (0.996, "99.6%"), (0.9999, "99.99%"), (0.999891, "99.989%"), (1e-9, "0.0000001%"), (1, "100%")],
+)  # fmt: skip
+def test_a_share_is_said_in_as_many_digits_as_tell_it_from_none_and_all(share, text):
+    assert percent(share) == text
 
 
 def test_a_variant_beyond_the_budget_says_by_how_much():
