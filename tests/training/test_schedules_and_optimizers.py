@@ -7,6 +7,7 @@ from math import cos, pi
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,3 +46,29 @@ def test_decay_shrinks_kernels_and_spares_biases_and_normalisation():
     np.testing.assert_allclose(np.asarray(kernel), 0.95, rtol=1e-6)
     np.testing.assert_array_equal(np.asarray(bias), 1)
     np.testing.assert_array_equal(np.asarray(gamma), 1)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_steps_are_those_of_keras_adamw(decay):
+    rng = np.random.default_rng(0)
+    starts = [rng.normal(size=shape).astype(np.float32) for shape in ((5, 4), (4,))]
+    gradients = [
+        [rng.normal(size=start.shape).astype(np.float32) * 10.0**-step for start in starts] for step in range(6)
+    ]
+    ends = []
+    for make in (adamw, keras_adamw):
+        variables = [keras.Variable(start) for start in starts]
+        optimizer = make(variables, learning_rate=warmup_cosine(0.1, total_steps=6, warmup=0.3), weight_decay=decay)
+        step = tf.function(lambda *grads, optimizer=optimizer: optimizer.apply(list(grads)))
+        for each in gradients:
+            step(*map(tf.constant, each))
+        ends.append([np.asarray(value) for value in (*variables, *optimizer.variables)])
+    for ours, theirs in zip(*ends, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)  # 1 - beta ** step loses 4 digits in float32
+
+
+def keras_adamw(variables, *, learning_rate, weight_decay):
+    optimizer = keras.optimizers.AdamW(learning_rate=learning_rate, weight_decay=weight_decay)
+    optimizer.exclude_from_weight_decay(var_list=[variable for variable in variables if len(variable.shape) < 2])
+    optimizer.build(variables)
+    return optimizer
