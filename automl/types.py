@@ -138,9 +138,12 @@ class Network:
     dropout: float = 0.0
 
 
+BatchNorm = Literal["frozen", "trains"]  # running statistics, scale and shift stay as they are, or follow the batches
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """One training's settings; the first six are what the search proposes."""
+    """One training's settings; the search proposes rate, decay, dropout, augmentation and the unfrozen share."""
 
     learning_rate: float
     weight_decay: float
@@ -148,6 +151,7 @@ class FitSettings:
     augmentation: float  # strength, 0 (none) .. 1
     flip: bool  # mirror left and right at random
     unfrozen: float  # share of the backbone's layers that train, counted from the head; 0: the head alone
+    batchnorm: BatchNorm  # what the unfrozen part's BatchNorm layers do
     epochs: int
     batch_size: int
     warmup: float  # share of all steps

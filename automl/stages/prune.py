@@ -55,7 +55,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
     rows, labels = read_index(order.pack, "train")
     model = load_network(order.network, order.weights, order.task)
     equalise(model)
-    unfreeze(model, 1.0)  # every convolution loses weights, so every one must adapt
+    unfreeze(model, 1.0, "trains")  # every convolution loses weights, so every one must adapt
 
     vary = variation(settings)
 

@@ -99,7 +99,7 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    unfreeze(model, settings.unfrozen)
+    unfreeze(model, settings.unfrozen, settings.batchnorm)
     trainee = keras.Model(model.inputs, model.get_layer("logits").output)  # shares the model's layers
     rate = warmup_cosine(settings.learning_rate, total_steps=settings.epochs * feed.steps, warmup=settings.warmup)
     optimizer = adamw(trainee.trainable_variables, learning_rate=rate, weight_decay=settings.weight_decay)

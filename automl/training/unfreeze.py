@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import keras
 
-# Of BatchNorm's running statistics. Keras' default of 0.99 (0.999 in the ImageNet nets) takes longer to follow the new
-# weights than a small set trains: docs/design.md, decision 15.
+from automl.types import BatchNorm
+
+# Of BatchNorm's running statistics where it trains. Keras' default of 0.99 (0.999 in the ImageNet nets) takes longer to
+# follow the new weights than a small set trains.
 MOMENTUM: Final = 0.9
 HEAD: Final = ("dropout", "logits", "probabilities")  # trains always; "standardise" never does: it is the probe's
 
 
-def unfreeze(model: Any, share: float) -> int:
+def unfreeze(model: Any, share: float, batchnorm: BatchNorm) -> int:
     """Let the head and the last layers of the backbone train, and freeze the others.
 
     A frozen BatchNorm normalises with its running statistics, also while training (Keras' rule for trainable=False).
@@ -21,15 +23,18 @@ def unfreeze(model: Any, share: float) -> int:
     Args:
         model: a whole network of nets/build.py; changed in place. Compile it afterwards.
         share: of the backbone's layers that have weights, counted from the head; 0: the head alone, 1: all.
+        batchnorm: of that share, frozen or training.
     Returns: how many of the backbone's layers train.
     """
     names = [layer.name for layer in model.layers]
     backbone = [layer for layer in model.layers[: names.index("features")] if layer.weights]
-    n_training = ceil(share * len(backbone))
+    chosen = backbone[len(backbone) - ceil(share * len(backbone)) :]
+    if batchnorm == "frozen":
+        chosen = [layer for layer in chosen if not isinstance(layer, keras.layers.BatchNormalization)]
     for layer in model.layers:
         layer.trainable = layer.name in HEAD
-    for layer in backbone[len(backbone) - n_training :]:
+    for layer in chosen:
         layer.trainable = True
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = MOMENTUM
-    return n_training
+    return len(chosen)

@@ -184,6 +184,7 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
         augmentation=0.5,
         flip=True,
         unfrozen=0.5,
+        batchnorm="frozen",
         epochs=20,
         batch_size=32,
         warmup=0.1,

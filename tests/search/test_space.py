@@ -11,7 +11,8 @@ from automl.search.space import search_space, settings_of, values_of
 from automl.types import FitSettings
 
 DEFAULTS = FitSettings(
-    learning_rate=3e-4, weight_decay=1e-3, dropout=0.2, augmentation=0.5, flip=True, unfrozen=0.5, epochs=20,
+    learning_rate=3e-4, weight_decay=1e-3, dropout=0.2, augmentation=0.5, flip=True, unfrozen=0.5,
+    batchnorm="frozen", epochs=20,
     batch_size=32, warmup=0.1, label_smoothing=0.0, patience=6,
 )  # fmt: skip
 

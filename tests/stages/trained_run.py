@@ -31,7 +31,8 @@ from tests.conftest import QuietFront
 SIZE_PX = 16
 CLASSES = ("across", "down", "slant")
 SETTINGS = FitSettings(
-    learning_rate=1e-3, weight_decay=1e-4, dropout=0.0, augmentation=0.0, flip=False, unfrozen=0.0, epochs=1,
+    learning_rate=1e-3, weight_decay=1e-4, dropout=0.0, augmentation=0.0, flip=False, unfrozen=0.0,
+    batchnorm="frozen", epochs=1,
     batch_size=32, warmup=0.1, label_smoothing=0.0, patience=3,
 )  # fmt: skip
 WEIGHTS = WeightsFound(backbone="smallnet", source="random", path="", sha256="")

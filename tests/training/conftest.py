@@ -24,6 +24,7 @@ SETTINGS = FitSettings(
     augmentation=0.3,
     flip=False,
     unfrozen=1.0,
+    batchnorm="trains",
     epochs=5,
     batch_size=16,
     warmup=0.1,

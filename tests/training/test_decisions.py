@@ -97,14 +97,6 @@ def test_the_reason_names_the_winner_both_scores_and_how_training_ended(
     assert reason(PROBE, outcome, SETTINGS, halvings=halvings) == words
 
 
-@pytest.mark.parametrize(
-    ("n_images", "rate"), [(40, 3e-4), (490, 3e-4), (1000, 6e-4), (1442, 8.652e-4), (60_000, 1e-3)]
-)
-def test_the_default_rate_of_a_pretrained_backbone_grows_with_the_images_within_limits(n_images: int, rate: float):
-    chosen = default_settings(Train(), n_images=n_images, pretrained=True, flip=True)
-    assert chosen.learning_rate == pytest.approx(rate)
-
-
 def test_the_defaults_follow_the_recipe_and_train_a_random_backbone_whole_and_faster():
     train = Train(epochs=7, batch_size=64, warmup=0.2, label_smoothing=0.1, patience=3)
     given_ = default_settings(train, n_images=1000, pretrained=True, flip=True)
@@ -113,7 +105,8 @@ def test_the_defaults_follow_the_recipe_and_train_a_random_backbone_whole_and_fa
     )  # fmt: skip
     assert given_.flip
     random = default_settings(train, n_images=1000, pretrained=False, flip=False)
-    assert random.unfrozen == 1.0
+    assert (random.unfrozen, random.batchnorm) == (1.0, "trains")
+    assert (given_.unfrozen, given_.batchnorm) == (0.5, "frozen")
     assert random.learning_rate > given_.learning_rate
     assert not random.flip
     assert default_settings(train, n_images=10, pretrained=True, flip=True).batch_size == 10
