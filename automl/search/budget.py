@@ -9,6 +9,7 @@ from typing import Final
 
 from automl.types import Trial
 
+FEWEST: Final = 3  # a search that does not hold so many is not begun: one is the defaults, a second a coin's toss
 FAILURES_IN_A_ROW: Final = 3  # after so many the cause is hardly the values; more would only burn time
 GRACE_S: Final = 60.0  # a trial stops itself at its limit; one that has not ended so much later hangs, and is killed
 FORWARDS_AN_EPOCH: Final = 3.0  # forward and backward pass of a network whose layers all train, in forward passes
@@ -67,8 +68,9 @@ def next_trial(
     takes = f"{what} {max(allowed_s, 0):.0f} s, and a trial takes {needed_s:.0f} s"
     if allowed_s <= 0 or allowed_s < needed_s:
         return Over(reason=takes)
-    if not trials and budget.trials > 1 and allowed_s < 2 * needed_s:  # its time is better spent on the training
-        return Over(reason=f"{takes}; the first alone, of the defaults, would decide nothing")
+    fewest = min(FEWEST, budget.trials)
+    if not trials and fewest > 1 and allowed_s < fewest * needed_s:  # the time is better spent on the training
+        return Over(reason=f"{takes}: fewer than {fewest}, the first of the defaults, would decide next to nothing")
     return Allowed(limit_s=min(allowed_s, budget.trial_s))
 
 

@@ -42,7 +42,8 @@ FAILED = trial(1, accuracy=None, seconds=500)
     ("trials", "searched_s", "left_s", "limit_s"),
     [
         ((), 0, INFINITE, 30),  # the trial's own limit
-        ((), 0, 24, 24),  # two fit, as guessed
+        ((), 0, 36, 30),  # three fit, as guessed
+        ((trial(1, seconds=17),), 0, 18, 18),  # begun, it goes on
         ((trial(1),), 75, INFINITE, 25),  # what is left of the search
         ((trial(1),), 0, 21, 21),  # what is left before the deadline
         ((trial(1, seconds=90), trial(2, seconds=5)), 50, INFINITE, 30),  # the median, not the longest, must fit
@@ -71,15 +72,17 @@ def test_a_trial_may_start_and_take_the_smallest_of_three_limits(
             (),
             0,
             0,
-            23,
-            "the deadline leaves 23 s, and a trial takes 12 s; the first alone, of the defaults, would decide nothing",
+            35,
+            "the deadline leaves 35 s, and a trial takes 12 s: fewer than 3, the first of the defaults, would decide "
+            "next to nothing",
         ),
         (
             (),
             0,
-            77,
+            65,
             INFINITE,
-            "tune.minutes leave 23 s, and a trial takes 12 s; the first alone, of the defaults, would decide nothing",
+            "tune.minutes leave 35 s, and a trial takes 12 s: fewer than 3, the first of the defaults, would decide "
+            "next to nothing",
         ),
     ],
 )
@@ -91,9 +94,10 @@ def test_no_trial_starts_without_the_means_for_it_and_the_reason_is_told(
     )
 
 
-def test_a_search_of_one_trial_runs_it_where_the_recipe_wants_no_more() -> None:
-    one = replace(BUDGET, trials=1)
-    assert next_trial(one, (), n_started=0, searched_s=0, left_s=13, guess_s=12) == Allowed(limit_s=13)
+@pytest.mark.parametrize(("wanted", "left_s"), [(1, 13), (2, 25)])
+def test_a_search_of_one_or_two_trials_runs_them_where_the_recipe_wants_no_more(wanted: int, left_s: float) -> None:
+    few = replace(BUDGET, trials=wanted)
+    assert next_trial(few, (), n_started=0, searched_s=0, left_s=left_s, guess_s=12) == Allowed(limit_s=left_s)
 
 
 def test_failures_count_only_while_nothing_succeeds_after_them() -> None:
