@@ -27,6 +27,7 @@ class Checked:
     """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE.u8 (one map a size)."""
 
     layout: str
+    root: str  # absolute path of the folder that every image's path begins at
     classes: tuple[str, ...]  # sorted; the order of every label index from here on
     n_images: int  # readable ones, and so the rows of each map
     n_rejected: int

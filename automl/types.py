@@ -5,11 +5,31 @@ What a whole stage leaves behind is in records.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
+Severity = Literal["stop", "warn", "note"]  # stop: nothing is trained; warn: it is said aloud; note: it is written down
+SEVERITIES: Final[tuple[Severity, ...]] = ("stop", "warn", "note")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something about the dataset that its owner should know."""
+
+    kind: str  # short and fixed: "exact duplicates", "conflicting labels", ...
+    severity: Severity
+    text: str  # one sentence: what was found, and what was done about it
+    count: int  # of what the text speaks of: files, pairs or classes
+    advice: str = ""  # what the owner can do about it, in a sentence
+    paths: tuple[str, ...] = ()  # at most 20 examples
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By severity; otherwise in their order."""
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +38,11 @@ class ListedFile:
 
     path: str  # relative to the dataset folder, POSIX separators
     label: str
-    part: Part | None  # where the dataset's own folders put it; None: not given
+    part: Part | None  # where the dataset itself put it; None: not given
     size_bytes: int
     mtime_ns: int
+    group: str = ""  # images of one group stay in one part; "": none was given
+    weight: float = 1.0  # of its loss in training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +50,11 @@ class Listing:
     """A dataset folder as found: which layout, which classes, which files."""
 
     layout: str  # a name of data/layouts.py's table
+    root: str  # absolute path of the folder that the files' paths begin at
     classes: tuple[str, ...]  # sorted
     files: tuple[ListedFile, ...]  # sorted by path
     ignored: dict[str, int]  # why files were passed over -> how many ("hidden file", "suffix .txt", ...)
+    findings: tuple[Finding, ...] = ()  # of the names and the manifest alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +63,7 @@ class Image:
 
     path: str
     label: str
-    part: Part | None  # given by the dataset's own folders
+    part: Part | None  # given by the dataset itself
     sha256: str  # of the file's bytes
     width_px: int  # after EXIF orientation
     height_px: int
@@ -47,6 +71,8 @@ class Image:
     format: str  # Pillow's name of the file's format
     size_bytes: int
     row: int  # its row in every pixel map
+    group: str = ""  # as in ListedFile
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +83,6 @@ class Rejected:
     label: str
     reason: str  # short and fixed: "truncated", "not an image", "too many pixels", ...
     detail: str  # the decoder's own words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something about the dataset that its owner should know."""
-
-    kind: str  # short and fixed: "exact duplicates", "conflicting labels", ...
-    severity: Literal["note", "warning"]
-    text: str  # one sentence: what was found, and what was done about it
-    paths: tuple[str, ...] = ()  # at most 20 examples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from automl.data.files import is_odd, told
 from automl.data.scan import Scan
 from automl.errors import DataError
 from automl.recipe.model import Check
-from automl.types import Finding, Image, Listing, Part, Rejected
+from automl.types import Finding, Image, Listing, Part, Rejected, gravest_first
 
 N_EXAMPLES: Final = 20  # paths that a finding names at most
 PLAIN_MODES: Final = frozenset(("RGB", "L"))
@@ -55,12 +55,13 @@ def refuse_unusable(classes: Sequence[str], scan: Scan, config: Check) -> None:
 
 
 def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
-    """Everything worth saying: warnings first, then notes, each kind at most once."""
+    """Everything worth saying: the gravest first, each kind at most once."""
     images = scan.images
     groups = [group for group in by_content(images).values() if len(group) > 1]
     conflicting = [group for group in groups if is_conflicting(group)]
     copies = [group for group in groups if not is_conflicting(group)]
     candidates = (
+        *listing.findings,
         _conflicting(conflicting),
         _rejected(scan.rejected),
         _copies(copies),
@@ -75,7 +76,7 @@ def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
         _mixed_sizes(images),
         _ignored(listing),
     )
-    return tuple(sorted((finding for finding in candidates if finding), key=lambda one: one.severity != "warning"))
+    return gravest_first(finding for finding in candidates if finding)
 
 
 def find_in_split(images: Sequence[Image], parts: Mapping[str, Part]) -> tuple[Finding, ...]:
@@ -103,9 +104,11 @@ def _conflicting(groups: Sequence[Group]) -> Finding | None:
     labels = " and ".join(repr(label) for label in sorted({image.label for image in first}))
     return Finding(
         kind="conflicting labels",
-        severity="warning",
+        severity="warn",
         text=f"{len(groups)} image(s) lie in more than one class with the same bytes, {first[0].path!r} for one in "
         f"{labels}; all {sum(map(len, groups))} files are left out of every part.",
+        count=len(groups),
+        advice="Keep each picture in the one class that is right, and remove the other copies.",
         paths=_paths(image.path for group in groups for image in group),
     )
 
@@ -115,8 +118,10 @@ def _rejected(rejected: Sequence[Rejected]) -> Finding | None:
         return None
     return Finding(
         kind="rejected files",
-        severity="warning",
+        severity="warn",
         text=f"{len(rejected)} file(s) cannot be used and are left out: {_reasons(rejected)}.",
+        count=len(rejected),
+        advice="Get these files anew from where they come from, or remove them; rejected.csv lists all.",
         paths=_paths(file.path for file in rejected),
     )
 
@@ -129,6 +134,8 @@ def _copies(groups: Sequence[Group]) -> Finding | None:
         severity="note",
         text=f"{len(groups)} image(s) are there more than once, {sum(map(len, groups))} files in all; "
         "where the parts are cut here, copies stay in one part.",
+        count=len(groups),
+        advice="Remove the copies: an image that counts twice teaches nothing new.",
         paths=_paths(image.path for group in groups for image in group),
     )
 
@@ -161,6 +168,7 @@ def _mixed_sizes(images: Sequence[Image]) -> Finding | None:
         severity="note",
         text=f"the images have {len(sizes)} different sizes, shorter sides from {min(sides)} to {max(sides)} px, "
         f"most often {width} x {height} ({count} images); all were squashed to one square.",
+        count=len(sizes),
     )
 
 
@@ -169,8 +177,9 @@ def _ignored(listing: Listing) -> Finding | None:
         return None
     return Finding(
         kind="ignored files",
-        severity="warning" if any(map(is_odd, listing.ignored)) else "note",
+        severity="warn" if any(map(is_odd, listing.ignored)) else "note",
         text=f"entries of the folder were passed over: {told(listing.ignored)}.",
+        count=sum(listing.ignored.values()),
     )
 
 
@@ -185,8 +194,10 @@ def _leak(groups: Sequence[Group], first: Part, second: Part) -> Finding | None:
     )
     return Finding(
         kind=f"same images in {first} and {second}",
-        severity="warning",
+        severity="warn",
         text=f"{len(shared)} image(s) lie both in {first} and in {second}, with the same bytes; {done}.",
+        count=len(shared),
+        advice=f"Remove them from {first}.",
         paths=_paths(image.path for group in shared for image in group),
     )
 
@@ -198,14 +209,18 @@ def _lacking(images: Sequence[Image], parts: Mapping[str, Part], part: Part) -> 
         return None
     return Finding(
         kind=f"classes missing in {part}",
-        severity="warning",
+        severity="warn",
         text=f"{part} has no image of {', '.join(map(repr, missing))}: nothing is measured on these classes there.",
+        count=len(missing),
+        advice=f"Add images of these classes to {part}.",
     )
 
 
 def _note(kind: str, paths: Sequence[str], rest: str) -> Finding | None:
     """A note on some files; None where there are none."""
-    return Finding(kind=kind, severity="note", text=f"{len(paths)} {rest}", paths=_paths(paths)) if paths else None
+    if not paths:
+        return None
+    return Finding(kind=kind, severity="note", text=f"{len(paths)} {rest}", count=len(paths), paths=_paths(paths))
 
 
 def _reasons(rejected: Sequence[Rejected]) -> str:

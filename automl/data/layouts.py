@@ -93,7 +93,8 @@ def list_dataset(
     """
     _refuse_no_folder(dataset)
     ignored: Counter[str] = Counter()
-    found = sorted(images_below(dataset.resolve(), {path.resolve() for path in own}, ignored), key=lambda file: file[0])
+    root = dataset.resolve()
+    found = sorted(images_below(root, {path.resolve() for path in own}, ignored), key=lambda file: file[0])
     if not found:
         raise DataError(
             f"{dataset} holds no image{_passed_over(ignored)}. {_wanted()} "
@@ -117,6 +118,7 @@ def list_dataset(
     _refuse_small(Counter(file.label for file in listed if file.label not in dropped), least)
     return Listing(
         layout=layout.name,
+        root=str(root),
         classes=classes,
         files=tuple(file for file in listed if file.label not in dropped),
         ignored=dict(sorted(ignored.items())),
@@ -124,10 +126,10 @@ def list_dataset(
 
 
 def listing_fingerprint(listing: Listing) -> str:
-    """sha256 over names, labels, parts, sizes and times of the listed files: changes when the dataset is touched."""
+    """sha256 over all that is known of the listed files, wherever they lie: changes when the dataset is touched."""
     digest = hashlib.sha256(json.dumps([listing.layout, listing.classes]).encode())
     for file in listing.files:
-        row = [file.path, file.label, file.part, file.size_bytes, file.mtime_ns]
+        row = [file.path, file.label, file.part, file.size_bytes, file.mtime_ns, file.group, file.weight]
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 

@@ -75,15 +75,14 @@ def choose_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto
     return min(next((rung for rung in LADDER_PX if rung >= middle), LADDER_PX[-1]), max_size_px)
 
 
-def shorter_sides_px(dataset: Path, files: Sequence[ListedFile], max_megapixels: float, threads: int) -> list[int]:
+def shorter_sides_px(root: Path, files: Sequence[ListedFile], max_megapixels: float, threads: int) -> list[int]:
     """The shorter sides by the files' headers alone; files that cannot be opened are left to the scan."""
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(lambda file: shorter_side_px(dataset / file.path, max_megapixels), files)
+        found = pool.map(lambda file: shorter_side_px(root / file.path, max_megapixels), files)
         return [side for side in found if side is not None]
 
 
 def scan(
-    dataset: Path,
     listing: Listing,
     folder: Path,
     *,
@@ -96,7 +95,7 @@ def scan(
 
     Raises: ResourceMissing: the disk has too little room for the maps.
     """
-    files = listing.files
+    root, files = Path(listing.root), listing.files
     inputs = {"listing": listing_fingerprint(listing), "sizes_px": list(sizes_px), "max_megapixels": max_megapixels}
     journal = folder / "scan.jsonl"
     so_far = _resumed(journal, inputs, folder, sizes_px)
@@ -114,7 +113,7 @@ def scan(
             started = time.perf_counter()
             outcomes = []
             chunk = files[so_far.n_files : so_far.n_files + step]
-            for outcome in pool.map(lambda file: _look_at(dataset, file, sizes_px, max_megapixels), chunk):
+            for outcome in pool.map(lambda file: _look_at(root, file, sizes_px, max_megapixels), chunk):
                 outcomes.append(outcome)
                 progress(next(ticks), len(files))
             seconds = time.perf_counter() - started
@@ -135,12 +134,12 @@ def check_room(folder: Path, wanted_bytes: int) -> None:
         )
 
 
-def _look_at(dataset: Path, file: ListedFile, sizes_px: Sequence[int], max_megapixels: float) -> Decoded | Rejected:
+def _look_at(root: Path, file: ListedFile, sizes_px: Sequence[int], max_megapixels: float) -> Decoded | Rejected:
     """Open, hash and decode one file; runs in the pool's threads."""
     try:
         if file.size_bytes > BYTES_PER_PIXEL * max_megapixels * 1e6:
             raise ImageFault("too many bytes", f"{file.size_bytes / 1e6:.0f} MB")
-        data = (dataset / file.path).read_bytes()
+        data = (root / file.path).read_bytes()
         decoded = [decode(data, size, max_megapixels) for size in sizes_px]
     except ImageFault as fault:
         return Rejected(path=file.path, label=file.label, reason=fault.reason, detail=fault.detail)
@@ -168,6 +167,8 @@ def _sorted_out(
                 format=found.header.format,
                 size_bytes=file.size_bytes,
                 row=row,
+                group=file.group,
+                weight=file.weight,
             )
             for row, (file, found) in enumerate(pairs, start=first_row)
         ),

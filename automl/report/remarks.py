@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from automl.report.facts import Facts
-from automl.types import Finding, Scores
+from automl.types import Finding, Scores, gravest_first
 
 FEW_IMAGES: Final = 100
 """A part with fewer is called small: one image is more than a point."""
@@ -27,7 +27,7 @@ def remarks_of(facts: Facts, own: bool) -> tuple[str, ...]:
         *_few("validation", facts.evaluated.validation.n, "every choice rests on these"),
         *_few("test", facts.test.n, "mind the intervals"),
         *_search(facts),
-        *(finding_text(finding, own) for finding in findings_of(facts) if finding.severity == "warning"),
+        *(finding_text(finding, own) for finding in findings_of(facts) if finding.severity == "warn"),
     ]
     if own:
         candidates += [*facts.picked.warnings, *facts.made.warnings]
@@ -35,9 +35,8 @@ def remarks_of(facts: Facts, own: bool) -> tuple[str, ...]:
 
 
 def findings_of(facts: Facts) -> tuple[Finding, ...]:
-    """What check and split found, warnings first."""
-    found = (*facts.checked.findings, *facts.parted.findings)
-    return tuple(sorted(found, key=lambda finding: finding.severity != "warning"))
+    """What check and split found, the gravest first."""
+    return gravest_first((*facts.checked.findings, *facts.parted.findings))
 
 
 def finding_text(finding: Finding, own: bool) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median_low
 
 from automl.data.findings import find_in_check, refuse_unusable
@@ -30,10 +31,9 @@ def run(ctx: StageContext) -> Checked:
     config, wish = ctx.recipe.check, ctx.recipe.pack
     listing = list_dataset(ctx.dataset, config.drop_classes, own=(ctx.folder.root.parent, ctx.exports))
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
-    sides = shorter_sides_px(ctx.dataset, listing.files, config.max_megapixels, threads)
+    sides = shorter_sides_px(Path(listing.root), listing.files, config.max_megapixels, threads)
     sizes = (choose_size_px(sides, wish.size_px, wish.max_size_px),)
     found = scan(
-        ctx.dataset,
         listing,
         ctx.output("scan.jsonl").parent,
         sizes_px=sizes,
@@ -44,13 +44,14 @@ def run(ctx: StageContext) -> Checked:
     refuse_unusable(listing.classes, found, config)
     findings = find_in_check(listing, found)
     for finding in findings:
-        if finding.severity == "warning":
+        if finding.severity == "warn":
             ctx.warn(finding.text)
     images = found.images
     write_images(ctx.output("images.csv"), images)
     write_rejected(ctx.output("rejected.csv"), found.rejected)
     return Checked(
         layout=listing.layout,
+        root=listing.root,
         classes=listing.classes,
         n_images=len(images),
         n_rejected=len(found.rejected),

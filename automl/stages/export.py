@@ -112,7 +112,7 @@ def gather_evidence(ctx: StageContext, bundle: Path) -> Evidence:
     from_keras = model.predict(pixels, batch_size=BATCH, verbose=0)[0]
     from_file, _ = predict(open_session(bundle / "model.onnx"), pixels)
     ctx.progress(2, 3, f"using the bundle on {len(paths)} files")
-    used, tested = ask_user(ctx, bundle, [ctx.dataset / path for path in paths])
+    used, tested = ask_user(ctx, bundle, [Path(checked.root) / path for path in paths])
     return Evidence(
         part="validation",
         paths=paths,

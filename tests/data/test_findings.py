@@ -11,7 +11,7 @@ from automl.recipe.model import Check
 from automl.types import Image, Listing, Rejected
 from tests.strategies import an_image
 
-LISTING = Listing(layout="folder per class", classes=("cat", "dog"), files=(), ignored={})
+LISTING = Listing(layout="folder per class", root="/photos", classes=("cat", "dog"), files=(), ignored={})
 
 
 def _images(per_class: int = 5) -> list[Image]:
@@ -52,8 +52,8 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
     findings = find_in_check(listing, _scan(images, 3, turned=("dog/1.png",), transparent=("dog/2.png",)))
 
     assert [(finding.kind, finding.severity) for finding in findings] == [
-        ("conflicting labels", "warning"),
-        ("rejected files", "warning"),
+        ("conflicting labels", "warn"),
+        ("rejected files", "warn"),
         ("exact duplicates", "note"),
         ("EXIF orientation", "note"),
         ("transparency", "note"),

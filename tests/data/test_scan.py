@@ -45,7 +45,7 @@ def _scan(dataset: Path, folder: Path, *, kill_at: int | None = None, sizes: tup
 
     ticks: list[tuple[int, int]] = []
     listing = list_dataset(dataset)
-    found = scan(dataset, listing, folder, sizes_px=sizes, max_megapixels=1, threads=3, progress=progress)
+    found = scan(listing, folder, sizes_px=sizes, max_megapixels=1, threads=3, progress=progress)
     assert [done for done, _ in ticks] == list(range(len(listing.files) - len(ticks) + 1, len(listing.files) + 1))
     return found
 

@@ -143,7 +143,7 @@ def test_images_that_train_and_validation_share_stay_in_both_and_never_reach_a_c
         assert {parts[image.path] for image in leaks} == {"train"}
 
     (finding,) = find_in_split(images + leaks, parts)
-    assert finding.severity == "warning"
+    assert finding.severity == "warn"
     assert "4 image(s) lie both in train and in validation" in finding.text
     assert "train/cat/leak0.png" in finding.paths
 

@@ -271,6 +271,7 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
         ),
         checked=Checked(
             layout="folder per class",
+            root="/home/ada/flowers",
             classes=classes,
             n_images=sum(counts.values()),
             n_rejected=3,
@@ -285,13 +286,16 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
                     severity="note",
                     text="2 image(s) are there more than once, "
                     "4 files in all; where the parts are cut here, copies stay in one part.",
+                    count=2,
+                    advice="Remove the copies: an image that counts twice teaches nothing new.",
                     paths=("iris/1.jpg", "iris/2.jpg"),
                 ),
                 Finding(
                     kind="conflicting labels",
-                    severity="warning",
+                    severity="warn",
                     text="1 image(s) lie in more than one class with the "
                     "same bytes, 'rose/9.jpg' for one in 'rose' and 'tulip'; all 2 files are left out of every part.",
+                    count=1,
                     paths=("rose/9.jpg", "tulip/4.jpg"),
                 ),
             ),
@@ -497,7 +501,8 @@ def hostile_names() -> Facts:
             settings=(Setting(key="check.drop_classes", value=long, default="[]"),),
         ),
         checked=replace(
-            facts.checked, findings=(Finding(kind=evil, severity="warning", text=long, paths=(long, evil)),)
+            facts.checked,
+            findings=(Finding(kind=evil, severity="warn", text=long, count=1, advice=evil, paths=(long, evil)),),
         ),
         rejected=(
             Rejected(path=long, label=evil, reason="truncated", detail=evil),

@@ -59,6 +59,6 @@ def test_file_names_in_findings_are_for_the_runs_own_page():
 
 def test_warnings_come_before_notes():
     facts = usual()
-    late = Finding(kind="late", severity="warning", text="of split")
+    late = Finding(kind="late", severity="warn", text="of split", count=1)
     facts = replace(facts, parted=replace(facts.parted, findings=(late,)))
     assert [finding.kind for finding in findings_of(facts)] == ["conflicting labels", "late", "exact duplicates"]

@@ -120,8 +120,9 @@ def records(*, pretrained: bool) -> tuple[Checked, Packed, Picked]:
     )  # fmt: skip
     per_part: dict[Any, int] = {"train": N_TRAIN, "validation": 20, "test": 30}
     return (
-        Checked(layout="classes", classes=("cat", "dog"), n_images=155, n_rejected=0, per_class={}, sizes_px=(96,),
-                shorter_side_px=(96, 96, 96), modes={}, formats={}, findings=(), dataset_fingerprint="", images_s=1.0),
+        Checked(layout="classes", root="", classes=("cat", "dog"), n_images=155, n_rejected=0, per_class={},
+                sizes_px=(96,), shorter_side_px=(96, 96, 96), modes={}, formats={}, findings=(),
+                dataset_fingerprint="", images_s=1.0),
         Packed(sizes_px=(96,), per_part=per_part, map_bytes=0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
         Picked(ranking=(score,), chosen="mobilenetv2", reason="", network=network, weights=weights,
                start="first/model.weights.h5", flip_is_safe=True,

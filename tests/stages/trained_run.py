@@ -87,7 +87,7 @@ def lay_run(folder: RunFolder, dataset: Path, *, n_validation: int = 24, learned
         (folder.stage(stage) / name).write_bytes(data)
     per_part = {part: stop - start for part, (start, stop) in cuts.items()}
     per_class = {name: {part: n // 3 for part, n in per_part.items()} for name in CLASSES}
-    write_records(folder, network, len(images), per_part, per_class)
+    write_records(folder, network, dataset, len(images), per_part, per_class)
 
 
 def read_dataset(dataset: Path) -> tuple[list[Image], np.ndarray]:
@@ -133,7 +133,12 @@ def network_files(network: Network, pixel_bytes: bytes, label_bytes: bytes) -> t
 
 
 def write_records(
-    folder: RunFolder, network: Network, n_images: int, per_part: dict[str, int], per_class: dict[str, dict[str, int]]
+    folder: RunFolder,
+    network: Network,
+    dataset: Path,
+    n_images: int,
+    per_part: dict[str, int],
+    per_class: dict[str, dict[str, int]],
 ) -> None:
     """The records of check, split, pack, pick, train and compress."""
     file = folder.stage("compress") / "fp32.onnx"
@@ -144,7 +149,7 @@ def write_records(
     )  # fmt: skip
     records = (
         Checked(
-            layout="folder per class", classes=CLASSES, n_images=n_images, n_rejected=2,
+            layout="folder per class", root=str(dataset), classes=CLASSES, n_images=n_images, n_rejected=2,
             per_class=dict.fromkeys(CLASSES, n_images // 3), sizes_px=(SIZE_PX,), shorter_side_px=(24, 24, 24),
             modes={"RGB": n_images}, formats={"PNG": n_images}, findings=(), dataset_fingerprint="d" * 64,
             images_s=100.0,
