@@ -22,7 +22,7 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=1,
+    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=2,
           recipe=("task", "check", "pack", "backbones"), does="open and decode every file"),
     Stage(name="split", entry="automl.stages.split:run", record="Parted", kind="plain", version=1,
           recipe=("seed", "split"), does="cut train, validation and test"),
@@ -30,9 +30,9 @@ STAGES: Final = (
           recipe=("seed", "pack"), does="index the pixel maps by part"),
     Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=1,
           recipe=("seed", "task", "backbones", "weights", "pick"), does="rank the backbones by their probes"),
-    Stage(name="tune", entry="automl.stages.tune:run", record="Tuned", kind="keras", version=1,
+    Stage(name="tune", entry="automl.stages.tune:run", record="Tuned", kind="keras", version=2,
           recipe=("seed", "task", "tune", "train"), does="search for the best settings"),
-    Stage(name="train", entry="automl.stages.train:run", record="Trained", kind="keras", version=1,
+    Stage(name="train", entry="automl.stages.train:run", record="Trained", kind="keras", version=2,
           recipe=("seed", "task", "train"), does="train with the best settings"),
     Stage(name="compress", entry="automl.stages.compress:run", record="Compressed", kind="keras", version=1,
           recipe=("seed", "compress"), does="build and measure the variants"),
