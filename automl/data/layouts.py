@@ -4,124 +4,108 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from automl.data.files import SUFFIXES, images_below, told
+from automl.data.folders import read_flat, read_nested, read_parts
+from automl.data.labels import spelling_finding, spellings
+from automl.data.reading import Facts, Folder, Reading
 from automl.errors import DataError, RecipeError
-from automl.types import ListedFile, Listing, Part
-
-PART_NAMES: Final[dict[str, Part]] = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
-}
-_PART_ENDINGS: Final = re.compile(r"[\s_-]*(set|data|images?)$")
+from automl.recipe.model import Data
+from automl.types import Finding, ListedFile, Listing, gravest_first
 
 OUTSIDE: Final = "image outside the class folders"
-
-Place = tuple[str, Part | None]  # a class, and the part that the folders give
+AUTO: Final = Data()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One way to lay a dataset out in folders."""
+    """One way to lay a dataset out."""
 
-    name: str
-    fits: Callable[[Sequence[tuple[str, ...]]], bool]  # by the folders of every image, the dataset's own left out
-    place: Callable[[tuple[str, ...]], Place | None]  # of an image in these folders; None: outside every class
+    name: str  # what data.layout calls it
+    title: str
+    read: Callable[[Folder, Data], list[Reading]]  # none: the dataset does not lie so
     looks_like: str  # for messages
 
 
-def part_of(folder: str) -> Part | None:
-    """The part that a folder's name means, in any usual spelling: "Train", "val", "test_set"."""
-    return PART_NAMES.get(_PART_ENDINGS.sub("", folder.strip().casefold()))
-
-
-def _are_parts(places: Sequence[tuple[str, ...]]) -> bool:
-    """Only part folders hold images; train has class folders, and is not alone."""
-    tops = {folders[0] for folders in places if folders}
-    parts = {part_of(top) for top in tops}
-    has_classes = any(len(folders) > 1 and part_of(folders[0]) == "train" for folders in places)
-    return None not in parts and len(parts) > 1 and has_classes
-
-
-def _place_in_parts(folders: tuple[str, ...]) -> Place | None:
-    return (folders[1], part_of(folders[0])) if len(folders) > 1 else None
-
-
-def _place_in_classes(folders: tuple[str, ...]) -> Place | None:
-    return (folders[0], None) if folders else None
-
-
-# The first row that fits is taken; folders below a class folder belong to the class.
 LAYOUTS: Final = (
     Layout(
-        name="train/val/test folders of classes",
-        fits=_are_parts,
-        place=_place_in_parts,
-        looks_like="train/CLASS/, test/CLASS/ and, if you like, val/CLASS/",
+        name="flat",
+        title="folder per class",
+        read=read_flat,
+        looks_like="CLASS/ for each class, its images inside",
     ),
     Layout(
-        name="folder per class",
-        fits=any,
-        place=_place_in_classes,
-        looks_like="CLASS/ for each class, its images inside",
+        name="nested",
+        title="nested folders below a class",
+        read=read_nested,
+        looks_like="CLASS/more/ for each class, its images in folders inside",
+    ),
+    Layout(
+        name="parts",
+        title="train/val/test folders of classes",
+        read=read_parts,
+        looks_like="train/CLASS/ and, if you like, val/CLASS/ and test/CLASS/",
     ),
 )
 
 
 def list_dataset(
-    dataset: Path, drop_classes: Sequence[str] = (), *, own: Sequence[Path] = (), least: int = 1
+    dataset: Path,
+    drop_classes: Sequence[str] = (),
+    *,
+    own: Sequence[Path] = (),
+    least: int = 1,
+    data: Data = AUTO,
 ) -> Listing:
-    """Find the layout, the classes and the candidate images of a folder; no file is opened.
+    """Find the layout, the classes and the candidate images of a folder; no image is opened.
 
     Args:
         own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
             and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
+        data: the recipe's wishes; what they leave open is found out.
+    Returns: its layout is the row's title and what it was read from: "folder per class: cat/, dog/".
     Raises:
-        DataError: there is no such folder, or not at least two classes of images in it, or a class is too small.
+        DataError: there is no such folder, or not at least two classes of images in it, or a class is too small, or
+            nothing of ours can train on it.
         RecipeError: drop_classes names a class that is not there.
     """
     _refuse_no_folder(dataset)
-    ignored: Counter[str] = Counter()
+    passed_over: Counter[str] = Counter()
     root = dataset.resolve()
-    found = sorted(images_below(root, {path.resolve() for path in own}, ignored), key=lambda file: file[0])
-    if not found:
+    images = {
+        path: Facts(size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over)
+    }
+    if not images:
         raise DataError(
-            f"{dataset} holds no image{_passed_over(ignored)}. {_wanted()} "
+            f"{dataset} holds no image{_passed_over(passed_over)}. {_wanted()} "
             f"Images are files with one of the suffixes {', '.join(sorted(SUFFIXES))}. Check the path."
         )
-    places = [tuple(path.split("/")[:-1]) for path, _ in found]
-    layout = next((row for row in LAYOUTS if row.fits(places)), None)
-    if layout is None:
-        raise DataError(
-            f"{dataset} holds {len(found)} image(s), but no folder of a class with images. {_wanted()} "
-            "Sort the images into one folder a class."
-        )
-    listed = []
-    for (path, facts), folders in zip(found, places, strict=True):
-        if place := layout.place(folders):
-            listed.append(_listed(path, place, facts))
-        else:
-            ignored[OUTSIDE] += 1
-    classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes, _passed_over(ignored))
+    folder = Folder(root=root, images=dict(sorted(images.items())), passed_over=passed_over)
+    reading = _the_reading(dataset, folder, data)
+    files, findings = merge_spellings(reading.files, merge=data.merge_labels)
+    if reading.outside:
+        passed_over[OUTSIDE] += reading.outside
+    classes = _kept_classes(dataset, {file.label for file in files}, drop_classes, _passed_over(passed_over))
     dropped = set(drop_classes)
-    _refuse_small(Counter(file.label for file in listed if file.label not in dropped), least)
+    kept = tuple(file for file in files if file.label not in dropped)
+    _refuse_small(Counter(file.label for file in kept), least)
+    title = next(row.title for row in LAYOUTS if row.name == reading.row)
     return Listing(
-        layout=layout.name,
+        layout=f"{title}: {reading.source}",
         root=str(root),
         classes=classes,
-        files=tuple(file for file in listed if file.label not in dropped),
-        ignored=dict(sorted(ignored.items())),
+        files=kept,
+        ignored=dict(sorted(passed_over.items())),
+        findings=gravest_first((*reading.findings, *findings)),
     )
 
 
@@ -134,9 +118,34 @@ def listing_fingerprint(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _listed(path: str, place: Place, facts: os.stat_result) -> ListedFile:
-    label, part = place
-    return ListedFile(path=path, label=label, part=part, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+def merge_spellings(files: Sequence[ListedFile], *, merge: bool) -> tuple[tuple[ListedFile, ...], tuple[Finding, ...]]:
+    """The files, their labels merged where that is wished, and what is said of spellings."""
+    counts = Counter(file.label for file in files)
+    targets: Mapping[str, str] = spellings(counts)
+    if not targets:
+        return tuple(files), ()
+    examples = {file.label: file.path for file in reversed(files)}
+    finding = spelling_finding(counts, examples, merged=merge)
+    merged = (replace(file, label=targets[file.label]) if merge and file.label in targets else file for file in files)
+    return tuple(merged), (finding,) if finding else ()
+
+
+def _the_reading(dataset: Path, folder: Folder, data: Data) -> Reading:
+    """The one reading of a dataset. Raises: DataError: there is none, or nothing can be trained on it."""
+    rows = [row for row in LAYOUTS if data.layout in ("auto", row.name)]
+    readings = {row.name: found for row in rows for found in row.read(folder, data)}
+    # Parts lie deeper than classes: where they fit, the rows for classes only misread them.
+    reading = readings.get("parts") or next(iter(readings.values()), None)
+    if reading is None:
+        asked = [f"data.{key} = {value}" for key, value in data.model_dump(exclude_defaults=True).items()]
+        with_these = f" by {', '.join(asked)}" if asked else ""
+        raise DataError(
+            f"{dataset} holds {len(folder.images)} image(s), but no folder of a class with images{with_these}. "
+            f"{_wanted()} Sort the images into one folder a class{', or take these settings out' if asked else ''}."
+        )
+    if reading.refusal:
+        raise DataError(f"{dataset}: {reading.refusal}.")
+    return reading
 
 
 def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str], passed_over: str) -> tuple[str, ...]:

@@ -36,6 +36,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+class Data(Section):
+    """How the dataset is laid out, where that is not to be found out from its names."""
+
+    layout: Literal["auto", "flat", "nested", "parts"] = Field(
+        "auto", description="a row of automl/data/layouts.py; auto: the one that fits, which is always said"
+    )
+    level: int = Field(
+        1, ge=1, le=3, description="how many folder levels make a label; 2: `Greek/character05` of nested folders"
+    )
+    merge_labels: bool = Field(
+        False, description="true: labels that differ only by case, white space or Unicode form are one class"
+    )
+
+
 class Check(Section):
     """What counts as a usable image."""
 
@@ -173,6 +187,7 @@ class Recipe(Section):
         description="candidates; see docs/design.md",
     )
     weights: Weights = Weights()
+    data: Data = Data()
     check: Check = Check()
     split: Split = Split()
     pack: Pack = Pack()

@@ -29,7 +29,9 @@ def run(ctx: StageContext) -> Checked:
         ResourceMissing: the disk has too little room.
     """
     config, wish = ctx.recipe.check, ctx.recipe.pack
-    listing = list_dataset(ctx.dataset, config.drop_classes, own=(ctx.folder.root.parent, ctx.exports))
+    listing = list_dataset(
+        ctx.dataset, config.drop_classes, own=(ctx.folder.root.parent, ctx.exports), data=ctx.recipe.data
+    )
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
     sides = shorter_sides_px(Path(listing.root), listing.files, config.max_megapixels, threads)
     sizes = (choose_size_px(sides, wish.size_px, wish.max_size_px),)
