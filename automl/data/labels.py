@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
@@ -17,6 +17,10 @@ MASKS: Final = frozenset(
      "label", "labels", "target", "targets")
 )  # fmt: skip
 
+LEAST_OF_A_CLASS: Final = 4  # files; the least that check.min_images_per_class can be
+MANY_FRACTIONS: Final = 10
+MANY_NUMBERS: Final = 20
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _MASK_ENDING: Final = re.compile(r"[\s_-]*(mask|seg|segmentation|gt|label)s?$", re.IGNORECASE)
 
 
@@ -103,3 +107,44 @@ def as_segmentation(paths: Iterable[tuple[str, str]], classes: Collection[str]) 
 
 def _counted(labels: Iterable[str], files: Mapping[str, int]) -> str:
     return ", ".join(f"{label!r} ({files[label]})" for label in labels)
+
+
+def as_numbers(files: Mapping[str, int]) -> str:
+    """Why labels are numbers to be predicted and no classes, in words; "" where they are classes.
+
+    Fractions are, where they have more than MANY_FRACTIONS different values. Whole numbers are classes, unless there
+    are more than MANY_NUMBERS of them and most have fewer files than a class needs.
+
+    Args: files: label -> how many files have it.
+    """
+    if not files or not all(_NUMBER.fullmatch(label.strip()) for label in files):
+        return ""
+    values = sorted(float(label) for label in files)
+    fractions = any(value % 1 for value in values)
+    rare = sum(count < LEAST_OF_A_CLASS for count in files.values())
+    if (fractions and len(values) > MANY_FRACTIONS) or (len(values) > MANY_NUMBERS and 2 * rare > len(values)):
+        return f"{len(values)} different numbers from {values[0]:g} to {values[-1]:g}"
+    return ""
+
+
+def as_several(files: Mapping[str, int]) -> str:
+    """Why a label's text holds several labels, in words; "" where each is one.
+
+    Texts with a separator do, where in at least half of them every piece also occurs in another text: "sea,sunset"
+    beside "sea" and "desert,sunset". So "bear, polar" beside "bear, brown" is one name.
+
+    Args: files: label -> how many files have it.
+    """
+    for separator in ",;|":
+        pieces = {label: _pieces(label, separator) for label in files}
+        joined = [label for label, found in pieces.items() if len(found) > 1]
+        in_labels = Counter(piece for found in pieces.values() for piece in set(found))
+        several = [label for label in joined if all(in_labels[piece] > 1 for piece in pieces[label])]
+        if several and 2 * len(several) >= len(joined):
+            rows = sum(files[label] for label in several)
+            return f"{rows} row(s) with several labels, {several[0]!r} for one"
+    return ""
+
+
+def _pieces(label: str, separator: str) -> list[str]:
+    return [piece for part in label.strip("[](){} ").split(separator) if (piece := part.strip().strip("'\"").strip())]

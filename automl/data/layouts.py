@@ -12,10 +12,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from automl.data.files import SUFFIXES, images_below, told
+from automl.data.choose import the_reading
+from automl.data.columns import NO_COLUMN
+from automl.data.files import SUFFIXES, images_below, tables_in, told
 from automl.data.folders import read_flat, read_nested, read_parts
 from automl.data.labels import spelling_finding, spellings
-from automl.data.reading import Facts, Folder, Reading
+from automl.data.manifest import read_manifest, read_metadata
+from automl.data.reading import Facts, Folder, NoReading, Reading
+from automl.data.rows import MISSING
+from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError, RecipeError
 from automl.recipe.model import Data
 from automl.types import Finding, ListedFile, Listing, gravest_first
@@ -30,7 +35,7 @@ class Layout:
 
     name: str  # what data.layout calls it
     title: str
-    read: Callable[[Folder, Data], list[Reading]]  # none: the dataset does not lie so
+    read: Callable[[Folder, Data], Sequence[Reading | NoReading]]  # none: the dataset does not lie so
     looks_like: str  # for messages
 
 
@@ -53,6 +58,18 @@ LAYOUTS: Final = (
         read=read_parts,
         looks_like="train/CLASS/ and, if you like, val/CLASS/ and test/CLASS/",
     ),
+    Layout(
+        name="manifest",
+        title="manifest",
+        read=read_manifest,
+        looks_like="labels.csv (.tsv, .jsonl, .parquet) with a path and a label for each image",
+    ),
+    Layout(
+        name="metadata",
+        title="Hugging Face metadata",
+        read=read_metadata,
+        looks_like="metadata.csv with file_name and label beside the images, or in each of train/, val/, test/",
+    ),
 )
 
 
@@ -63,50 +80,79 @@ def list_dataset(
     own: Sequence[Path] = (),
     least: int = 1,
     data: Data = AUTO,
+    max_missing: float = 1.0,
 ) -> Listing:
     """Find the layout, the classes and the candidate images of a folder; no image is opened.
 
     Args:
+        dataset: a folder, or a manifest whose folder is the dataset's.
         own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
             and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
         data: the recipe's wishes; what they leave open is found out.
+        max_missing: share of a manifest's rows without an image from which on that is a reason to stop.
     Returns: its layout is the row's title and what it was read from: "folder per class: cat/, dog/".
     Raises:
         DataError: there is no such folder, or not at least two classes of images in it, or a class is too small, or
-            nothing of ours can train on it.
+            nothing of ours can train on it, or it can be read in two ways.
         RecipeError: drop_classes names a class that is not there.
     """
-    _refuse_no_folder(dataset)
+    given = _refuse_no_dataset(dataset)
     passed_over: Counter[str] = Counter()
-    root = dataset.resolve()
+    root = dataset.resolve().parent if given else dataset.resolve()
     images = {
         path: Facts(size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
         for path, facts in images_below(root, {path.resolve() for path in own}, passed_over)
     }
     if not images:
         raise DataError(
-            f"{dataset} holds no image{_passed_over(passed_over)}. {_wanted()} "
+            f"{root if given else dataset} holds no image{_passed_over(passed_over)}. {_wanted()} "
             f"Images are files with one of the suffixes {', '.join(sorted(SUFFIXES))}. Check the path."
         )
-    folder = Folder(root=root, images=dict(sorted(images.items())), passed_over=passed_over)
-    reading = _the_reading(dataset, folder, data)
-    files, findings = merge_spellings(reading.files, merge=data.merge_labels)
-    if reading.outside:
-        passed_over[OUTSIDE] += reading.outside
-    classes = _kept_classes(dataset, {file.label for file in files}, drop_classes, _passed_over(passed_over))
+    folder = Folder(
+        root=root,
+        images=dict(sorted(images.items())),
+        passed_over=passed_over,
+        tables=tables_in(root, TABLES),
+        given=given,
+    )
+    readings = {row.name: row.read(folder, data) for row in LAYOUTS if _is_asked(row.name, data, given)}
+    reading, notes = the_reading(str(dataset), folder, readings, data, _wanted())
+    files, spelled = merge_spellings(reading.files, merge=data.merge_labels)
+    for table in reading.tables:
+        passed_over[f"suffix {Path(table).suffix.lower()}"] -= 1
+    passed_over[OUTSIDE] += reading.outside
+    ignored = +passed_over
+    classes = _kept_classes(dataset, {file.label for file in files}, drop_classes, _passed_over(ignored))
     dropped = set(drop_classes)
     kept = tuple(file for file in files if file.label not in dropped)
     _refuse_small(Counter(file.label for file in kept), least)
     title = next(row.title for row in LAYOUTS if row.name == reading.row)
+    found = [
+        replace(finding, severity="stop")
+        if finding.kind == MISSING and finding.count > max_missing * reading.rows
+        else finding
+        for finding in reading.findings
+    ]
     return Listing(
         layout=f"{title}: {reading.source}",
         root=str(root),
         classes=classes,
         files=kept,
-        ignored=dict(sorted(passed_over.items())),
-        findings=gravest_first((*reading.findings, *findings)),
+        ignored=dict(sorted(ignored.items())),
+        findings=gravest_first((*found, *spelled, *notes)),
     )
+
+
+def _is_asked(row: str, data: Data, given: str) -> bool:
+    """Whether a row may read the dataset at all: by the wishes, which name it or speak of what it alone has."""
+    of_tables = row in ("manifest", "metadata")
+    if given:
+        return row == "manifest"
+    if data.layout != "auto":
+        return data.layout == row
+    columns = {data.path, data.label, data.part, data.group, data.weight} - {"", NO_COLUMN}
+    return of_tables if data.manifest or columns else not of_tables or data.level == 1
 
 
 def listing_fingerprint(listing: Listing) -> str:
@@ -128,24 +174,6 @@ def merge_spellings(files: Sequence[ListedFile], *, merge: bool) -> tuple[tuple[
     finding = spelling_finding(counts, examples, merged=merge)
     merged = (replace(file, label=targets[file.label]) if merge and file.label in targets else file for file in files)
     return tuple(merged), (finding,) if finding else ()
-
-
-def _the_reading(dataset: Path, folder: Folder, data: Data) -> Reading:
-    """The one reading of a dataset. Raises: DataError: there is none, or nothing can be trained on it."""
-    rows = [row for row in LAYOUTS if data.layout in ("auto", row.name)]
-    readings = {row.name: found for row in rows for found in row.read(folder, data)}
-    # Parts lie deeper than classes: where they fit, the rows for classes only misread them.
-    reading = readings.get("parts") or next(iter(readings.values()), None)
-    if reading is None:
-        asked = [f"data.{key} = {value}" for key, value in data.model_dump(exclude_defaults=True).items()]
-        with_these = f" by {', '.join(asked)}" if asked else ""
-        raise DataError(
-            f"{dataset} holds {len(folder.images)} image(s), but no folder of a class with images{with_these}. "
-            f"{_wanted()} Sort the images into one folder a class{', or take these settings out' if asked else ''}."
-        )
-    if reading.refusal:
-        raise DataError(f"{dataset}: {reading.refusal}.")
-    return reading
 
 
 def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str], passed_over: str) -> tuple[str, ...]:
@@ -188,8 +216,11 @@ def _deeper(dataset: Path, kept: Sequence[str]) -> str:
     return f", for example {only}" if len(below) > 1 else ""
 
 
-def _refuse_no_folder(dataset: Path) -> None:
-    """Raises: DataError: no folder is there, or the path itself is refused: too long, a loop of links, a NUL byte."""
+def _refuse_no_dataset(dataset: Path) -> str:
+    """The manifest's file name, where it is given itself; "" for a folder.
+
+    Raises: DataError: nothing is there, or the path itself is refused: too long, a loop of links, a NUL byte.
+    """
     shown = dataset if str(dataset).isprintable() else repr(str(dataset))
     wanted = f"Wanted: the dataset's folder. {_wanted()}"
     try:
@@ -201,8 +232,11 @@ def _refuse_no_folder(dataset: Path) -> None:
         raise DataError(
             f"{shown} cannot be looked at: {why}. {wanted} Correct the path, or the rights on it."
         ) from error
+    if stat.S_ISREG(mode) and dataset.suffix.lower() in TABLES:
+        return dataset.resolve().name
     if not stat.S_ISDIR(mode):
         raise DataError(f"{shown} is {_what(mode)}. {wanted} If it is an archive, unpack it first.")
+    return ""
 
 
 def _what(mode: int) -> str:

@@ -37,6 +37,8 @@ class Folder:
     root: Path  # resolved
     images: Mapping[str, Facts]  # candidate images by their path below the root, in the paths' order
     passed_over: Counter[str]  # why other entries are none -> how many
+    tables: tuple[str, ...] = ()  # files that could be manifests, by their path below the root
+    given: str = ""  # the one of them that was given itself as the dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,18 @@ class Reading:
     outside: int = 0  # images that this layout has no place for
     findings: tuple[Finding, ...] = ()
     refusal: str = ""  # why nothing can be trained on it, where it is this layout's
+    tables: tuple[str, ...] = ()  # the manifest's files
+    guessed: bool = False  # the label's column, or where the paths lie, is by no convention
+    rows: int = 0  # of the manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoReading:
+    """A file that could have been a manifest and is none of this dataset."""
+
+    table: str
+    why: str
+    aside: bool  # nobody expects it to be one
 
 
 def part_of(word: str) -> Part | None:

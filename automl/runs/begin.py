@@ -108,7 +108,12 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Li
     """
     check = recipe.check
     listing = load_entry(LAYOUTS)(
-        dataset, check.drop_classes, own=own, least=check.min_images_per_class, data=recipe.data
+        dataset,
+        check.drop_classes,
+        own=own,
+        least=check.min_images_per_class,
+        data=recipe.data,
+        max_missing=check.max_rejected,
     )
     assert isinstance(listing, Listing)
     return listing

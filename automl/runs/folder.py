@@ -20,6 +20,10 @@ from automl.stage_table import STAGES
 R = TypeVar("R")
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+FILES: Final = re.compile(
+    r"(?<=.)\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz)|csv|tsv|jsonl|ndjson|parquet)$", re.IGNORECASE
+)
+"""Suffixes of a dataset that is a file."""
 _STAGE_OF_RECORD: Final = {stage.record: stage.name for stage in STAGES}
 
 
@@ -121,6 +125,7 @@ def check_name(name: str) -> str:
 
 
 def name_from(dataset: Path) -> str:
-    """A name after the dataset's folder, with what a run's name cannot hold replaced by '-'."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.absolute().name).strip("-._")
+    """A name after the dataset's folder, manifest or archive, with what a run's name cannot hold replaced by '-'."""
+    own = FILES.sub("", dataset.absolute().name)
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-._")
     return slug[:80] or "dataset"

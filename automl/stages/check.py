@@ -30,7 +30,11 @@ def run(ctx: StageContext) -> Checked:
     """
     config, wish = ctx.recipe.check, ctx.recipe.pack
     listing = list_dataset(
-        ctx.dataset, config.drop_classes, own=(ctx.folder.root.parent, ctx.exports), data=ctx.recipe.data
+        ctx.dataset,
+        config.drop_classes,
+        own=(ctx.folder.root.parent, ctx.exports),
+        data=ctx.recipe.data,
+        max_missing=config.max_rejected,
     )
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
     sides = shorter_sides_px(Path(listing.root), listing.files, config.max_megapixels, threads)

@@ -31,6 +31,15 @@ SAMPLES: dict[str, dict[str, bytes]] = {
     "flat": {f"{label}/{n}.png": b"x" for label in ("cat", "dog") for n in range(3)},
     "nested": {f"{label}/day {n}/{n}.png": b"x" for label in ("cat", "dog") for n in range(3)},
     "parts": {f"{part}/{label}/1.png": b"x" for label in ("cat", "dog") for part in ("train", "val", "test")},
+    "manifest": {
+        "labels.csv": b"path,label\n"
+        + b"".join(f"photos/{n}.png,{'cat' if n < 3 else 'dog'}\n".encode() for n in range(6)),
+        **{f"photos/{n}.png": b"x" for n in range(6)},
+    },
+    "metadata": {
+        **{f"{part}/metadata.csv": b"file_name,label\nc.png,cat\nd.png,dog\n" for part in ("train", "val", "test")},
+        **{f"{part}/{name}.png": b"x" for part in ("train", "val", "test") for name in "cd"},
+    },
 }
 NAMES = [row.name for row in LAYOUTS]
 
@@ -171,9 +180,7 @@ def test_two_full_folder_levels_are_told_and_the_second_can_be_chosen(tmp_path: 
     second = list_dataset(tmp_path, data=Data(level=2))
     assert second.classes == ("Greek/character1", "Greek/character2", "Latin/character1", "Latin/character2")
     assert second.findings == ()
-    with pytest.raises(
-        DataError, match=r"no folder of a class with images by data\.level = 3.*take these settings out"
-    ):
+    with pytest.raises(DataError, match=r"no folders of classes by data\.level = 3.*take these settings out"):
         list_dataset(tmp_path, data=Data(level=3))
 
 
@@ -392,7 +399,10 @@ def test_a_dataset_that_is_itself_a_link_is_read(tmp_path: Path) -> None:
     [
         ((), r"holds no image\. A dataset looks like one of: CLASS/ .*train/CLASS/.*Check the path"),
         (("notes.txt",), r"holds no image \(passed over: 1 x suffix \.txt\)"),
-        (("1.png", "2.png"), r"2 image\(s\), but no folder of a class with images\. A.*one folder a class\."),
+        (
+            ("1.png", "2.png"),
+            r"2 image\(s\), but no folders of classes\. A.*one folder a class, or list them in a manifest\.",
+        ),
         (("cat/1.png", "cat/2.png"), r"one class with images, 'cat'\. Wanted: at least two classes"),
         (
             ("set/cat/1.png", "set/dog/1.png"),
