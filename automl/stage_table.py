@@ -48,6 +48,12 @@ LAYOUTS: Final = "automl.data.layouts:list_dataset"
 FINGERPRINT: Final = "automl.data.layouts:listing_fingerprint"
 """List a dataset folder without opening an image; the front calls them, so their module stays light."""
 
+IS_ARCHIVE: Final = "automl.data.archives:is_archive"
+ARCHIVE_FILES: Final = "automl.data.archives:count_files"
+ARCHIVE_CHANGED: Final = "automl.data.archives:holds_another"
+EXTRACT: Final = "automl.data.archives:extract"
+"""A dataset that is an archive; light as well."""
+
 NEED_REPLACEABLE: Final = "automl.bundle.publish:need_replaceable"
 BUNDLE_FAULTS: Final = "automl.bundle.checksums:faults_by"
 """May a bundle's place be taken, and is a published one whole; light as well."""

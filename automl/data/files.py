@@ -17,6 +17,7 @@ SUFFIXES: Final = frozenset(
 JUNK: Final = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 
 OWN: Final = "folder of runs or bundles"
+MAX_DEPTH: Final = 64  # folders on the way to a file; deeper is an attack, or a mistake
 NOT_UTF8: Final = "name that is not UTF-8"
 OUTWARD: Final = "link that leaves the dataset"
 NO_FILE_LINK: Final = "link to a folder, or to nothing"

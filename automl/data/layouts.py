@@ -235,7 +235,10 @@ def _refuse_no_dataset(dataset: Path) -> str:
     if stat.S_ISREG(mode) and dataset.suffix.lower() in TABLES:
         return dataset.resolve().name
     if not stat.S_ISDIR(mode):
-        raise DataError(f"{shown} is {_what(mode)}. {wanted} If it is an archive, unpack it first.")
+        raise DataError(
+            f"{shown} is {_what(mode)}. {wanted} "
+            "If it is an archive of another kind than .zip and .tar, unpack it first."
+        )
     return ""
 
 

@@ -1,6 +1,6 @@
 """Where everything of a run lies.
 
-runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, and one folder a stage.
+runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, one folder a stage, and dataset/ of an archive.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class RunFolder:
     @property
     def lock(self) -> Path:
         return self.root / "lock"
+
+    @property
+    def dataset(self) -> Path:
+        """What was extracted of a dataset that is an archive; automl/data/archives.py knows what is in it."""
+        return self.root / "dataset"
 
     def stage(self, name: str) -> Path:
         """The folder of one stage."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
 
+from automl.data.archives import opened
 from automl.data.findings import find_in_check, refuse_unusable
 from automl.data.images import write_images, write_rejected
 from automl.data.layouts import list_dataset
@@ -30,7 +31,7 @@ def run(ctx: StageContext) -> Checked:
     """
     config, wish = ctx.recipe.check, ctx.recipe.pack
     listing = list_dataset(
-        ctx.dataset,
+        opened(ctx.dataset, ctx.folder.dataset),
         config.drop_classes,
         own=(ctx.folder.root.parent, ctx.exports),
         data=ctx.recipe.data,

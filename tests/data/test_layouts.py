@@ -420,8 +420,10 @@ def test_a_folder_that_is_no_dataset_is_refused_with_what_was_wanted(
 def test_no_such_folder_and_a_file_instead_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no folder .*nothing.*Check the path"):
         list_dataset(tmp_path / "nothing")
-    with pytest.raises(DataError, match=r"x\.zip is a file.*If it is an archive, unpack it first"):
-        list_dataset(_make(tmp_path, "x.zip") / "x.zip")
+    with pytest.raises(
+        DataError, match=r"x\.rar is a file.*an archive of another kind than \.zip and \.tar, unpack it first"
+    ):
+        list_dataset(_make(tmp_path, "x.rar") / "x.rar")
 
 
 def test_a_path_that_the_system_refuses_is_refused_as_data_with_its_words(tmp_path: Path) -> None:
