@@ -46,7 +46,8 @@ def run(
     """From a folder of images to a verified bundle. The same call again resumes an interrupted run.
 
     Args:
-        dataset: a folder of images: one folder a class, or train/ (val/) test/ folders of classes.
+        dataset: a folder of images: one folder a class, or train/ (val/, test/) folders of classes, or with a manifest;
+            or the manifest itself; or a .zip or .tar of these.
         recipe: a shipped recipe's name, or a YAML file.
         settings: what to change in it: {"tune.trials": 4}, or ["tune.trials=4"].
         name: of the run and its bundle; default: the dataset's and the recipe's names.

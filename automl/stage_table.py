@@ -23,7 +23,7 @@ class Stage:
 
 STAGES: Final = (
     Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=2,
-          recipe=("task", "check", "pack", "backbones"), does="open and decode every file"),
+          recipe=("task", "data", "check", "pack", "backbones"), does="open and decode every file"),
     Stage(name="split", entry="automl.stages.split:run", record="Parted", kind="plain", version=1,
           recipe=("seed", "split"), does="cut train, validation and test"),
     Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=1,
@@ -47,6 +47,12 @@ STAGES: Final = (
 LAYOUTS: Final = "automl.data.layouts:list_dataset"
 FINGERPRINT: Final = "automl.data.layouts:listing_fingerprint"
 """List a dataset folder without opening an image; the front calls them, so their module stays light."""
+
+IS_ARCHIVE: Final = "automl.data.archives:is_archive"
+ARCHIVE_FILES: Final = "automl.data.archives:count_files"
+ARCHIVE_CHANGED: Final = "automl.data.archives:holds_another"
+EXTRACT: Final = "automl.data.archives:extract"
+"""A dataset that is an archive; light as well."""
 
 NEED_REPLACEABLE: Final = "automl.bundle.publish:need_replaceable"
 BUNDLE_FAULTS: Final = "automl.bundle.checksums:faults_by"

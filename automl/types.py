@@ -49,7 +49,7 @@ class ListedFile:
 class Listing:
     """A dataset folder as found: which layout, which classes, which files."""
 
-    layout: str  # a name of data/layouts.py's table
+    layout: str  # a title of data/layouts.py's table, and what it was read from
     root: str  # absolute path of the folder that the files' paths begin at
     classes: tuple[str, ...]  # sorted
     files: tuple[ListedFile, ...]  # sorted by path

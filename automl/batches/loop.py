@@ -26,8 +26,10 @@ from automl.errors import (
     WrongWeights,
 )
 from automl.runs import resources
-from automl.runs.begin import Request, list_dataset_of
+from automl.runs.begin import Request
+from automl.runs.dataset import refuse_dataset
 from automl.runs.events import now_iso
+from automl.runs.folder import RunFolder
 from automl.runs.lock import locked
 from automl.runs.pipeline import execute
 from automl.runs.refused import in_words
@@ -86,7 +88,7 @@ def execute_batch(request: BatchRequest, hear: Hear) -> dict[str, Any]:
     runs = [_run_of(request, job) for job in jobs]
     refuse_taken_names(runs)
     if request.strict:
-        _refuse_datasets(jobs, (request.runs, request.exports))
+        _refuse_datasets(jobs, request.runs, request.exports)
     folder = BatchFolder.of(request.jobs_file, request.runs)
     resources.need_folder(request.runs, "runs (--runs)")
     resources.need_folder(request.exports, "exported bundles (--exports)")
@@ -213,12 +215,12 @@ def _refuse_wrong_options(request: BatchRequest) -> None:
         )
 
 
-def _refuse_datasets(jobs: tuple[Job, ...], own: tuple[Path, ...]) -> None:
-    """Raises: DataError: some dataset cannot be listed; no image is opened."""
+def _refuse_datasets(jobs: tuple[Job, ...], runs: Path, exports: Path) -> None:
+    """Raises: DataError: some dataset cannot be listed; no image is opened, and no archive is extracted."""
     refused = []
     for job in jobs:
         try:
-            list_dataset_of(job.dataset, job.recipe.recipe, own=own)
+            refuse_dataset(job.dataset, job.recipe.recipe, RunFolder(runs / job.name), own=(runs, exports))
         except AutomlError as error:
             refused.append(f"  {job.name}: {error}\n")
     if refused:

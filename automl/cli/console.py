@@ -147,6 +147,7 @@ def words(event: Mapping[str, Any]) -> str:
     match event["event"]:
         case "run started":
             line = f"{'resuming' if event['resumed'] else 'starting'} {event['name']} in {event['folder']}"
+            line += f" ({event['layout']})" if event.get("layout") else ""
         case "deadline kept":
             clock = "%H:%M" if event["seconds"] < DAY_S else "%d %B %Y, %H:%M"
             until = time.strftime(clock, time.localtime(event["until"]))

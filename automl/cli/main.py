@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Point at a folder of images, get a model that is ready to deploy.
 
-    Start with `automl run FOLDER`: one folder a class, or train/ and test/ folders of classes.
+    Start with `automl run FOLDER`: one folder a class, train/ and test/ folders of classes, or images and a labels.csv.
     """
 
 

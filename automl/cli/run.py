@@ -36,8 +36,9 @@ DONE_ONCE_BEGUN: Final = ("--redo", "--deadline")
 def run(dataset: str, as_json: bool, **options: Any) -> None:
     """Train, compress, verify and export a classifier of the images in DATASET.
 
-    DATASET holds one folder a class, or train/ (val/) test/ folders of classes. The same command again goes on with
-    an interrupted run, and skips what is finished.
+    DATASET holds one folder a class, or train/ (val/, test/) folders of classes, or images and a manifest such as
+    labels.csv, which can be given itself; or it is a .zip or .tar of these. The same command again goes on with an
+    interrupted run, and skips what is finished.
     """
     if not dataset:  # an unset variable of the user's shell; Path("") would mean the folder we are in
         raise click.UsageError("DATASET is empty. Wanted: a folder of images.")

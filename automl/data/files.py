@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from automl.data.reading import part_of
 from automl.errors import DataError
 
 SUFFIXES: Final = frozenset(
@@ -16,6 +17,7 @@ SUFFIXES: Final = frozenset(
 JUNK: Final = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 
 OWN: Final = "folder of runs or bundles"
+MAX_DEPTH: Final = 64  # folders on the way to a file; deeper is an attack, or a mistake
 NOT_UTF8: Final = "name that is not UTF-8"
 OUTWARD: Final = "link that leaves the dataset"
 NO_FILE_LINK: Final = "link to a folder, or to nothing"
@@ -74,6 +76,35 @@ def images_below(root: Path, own: Collection[Path], ignored: Counter[str]) -> It
                 "disk that answers. Change the folder's permissions, look after the disk, or move the folder out of "
                 "the dataset."
             ) from error
+
+
+def tables_in(root: Path, suffixes: Collection[str]) -> tuple[str, ...]:
+    """Files with these suffixes at the top of a folder and in the parts' folders there, relative to it, sorted.
+
+    Left out are hidden ones, those that are no regular files, and links that leave the folder.
+    Raises: DataError: a folder may not be listed.
+    """
+    found = []
+    try:
+        with os.scandir(root) as scanned:
+            top = [entry for entry in scanned if not _why_skipped(entry, root)]
+        for entry in top:
+            if part_of(entry.name) and entry.is_dir(follow_symlinks=False):
+                with os.scandir(entry.path) as scanned:
+                    inner = [item for item in scanned if not _why_skipped(item, root)]
+                    found += [f"{entry.name}/{item.name}" for item in inner if _is_table(item, suffixes)]
+            elif _is_table(entry, suffixes):
+                found.append(entry.name)
+    except OSError as error:
+        raise DataError(
+            f"{root} cannot be listed: {error.strerror}. Wanted: a folder that this user may read."
+        ) from error
+    return tuple(sorted(found))
+
+
+def _is_table(entry: os.DirEntry[str], suffixes: Collection[str]) -> bool:
+    """entry.is_file() raises on a loop of links; Path's does not."""
+    return Path(entry.name).suffix.lower() in suffixes and Path(entry.path).is_file()
 
 
 def _why_skipped(entry: os.DirEntry[str], root: Path) -> str:

@@ -4,125 +4,155 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from automl.data.files import SUFFIXES, images_below, told
+from automl.data.choose import the_reading
+from automl.data.columns import NO_COLUMN
+from automl.data.files import SUFFIXES, images_below, tables_in, told
+from automl.data.folders import read_flat, read_nested, read_parts
+from automl.data.labels import spelling_finding, spellings
+from automl.data.manifest import read_manifest, read_metadata
+from automl.data.reading import Facts, Folder, NoReading, Reading
+from automl.data.rows import MISSING
+from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError, RecipeError
-from automl.types import ListedFile, Listing, Part
-
-PART_NAMES: Final[dict[str, Part]] = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst"), "test"),
-}
-_PART_ENDINGS: Final = re.compile(r"[\s_-]*(set|data|images?)$")
+from automl.recipe.model import Data
+from automl.types import Finding, ListedFile, Listing, gravest_first
 
 OUTSIDE: Final = "image outside the class folders"
-
-Place = tuple[str, Part | None]  # a class, and the part that the folders give
+AUTO: Final = Data()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """One way to lay a dataset out in folders."""
+    """One way to lay a dataset out."""
 
-    name: str
-    fits: Callable[[Sequence[tuple[str, ...]]], bool]  # by the folders of every image, the dataset's own left out
-    place: Callable[[tuple[str, ...]], Place | None]  # of an image in these folders; None: outside every class
+    name: str  # what data.layout calls it
+    title: str
+    read: Callable[[Folder, Data], Sequence[Reading | NoReading]]  # none: the dataset does not lie so
     looks_like: str  # for messages
 
 
-def part_of(folder: str) -> Part | None:
-    """The part that a folder's name means, in any usual spelling: "Train", "val", "test_set"."""
-    return PART_NAMES.get(_PART_ENDINGS.sub("", folder.strip().casefold()))
-
-
-def _are_parts(places: Sequence[tuple[str, ...]]) -> bool:
-    """Only part folders hold images; train has class folders, and is not alone."""
-    tops = {folders[0] for folders in places if folders}
-    parts = {part_of(top) for top in tops}
-    has_classes = any(len(folders) > 1 and part_of(folders[0]) == "train" for folders in places)
-    return None not in parts and len(parts) > 1 and has_classes
-
-
-def _place_in_parts(folders: tuple[str, ...]) -> Place | None:
-    return (folders[1], part_of(folders[0])) if len(folders) > 1 else None
-
-
-def _place_in_classes(folders: tuple[str, ...]) -> Place | None:
-    return (folders[0], None) if folders else None
-
-
-# The first row that fits is taken; folders below a class folder belong to the class.
 LAYOUTS: Final = (
     Layout(
-        name="train/val/test folders of classes",
-        fits=_are_parts,
-        place=_place_in_parts,
-        looks_like="train/CLASS/, test/CLASS/ and, if you like, val/CLASS/",
+        name="flat",
+        title="folder per class",
+        read=read_flat,
+        looks_like="CLASS/ for each class, its images inside",
     ),
     Layout(
-        name="folder per class",
-        fits=any,
-        place=_place_in_classes,
-        looks_like="CLASS/ for each class, its images inside",
+        name="nested",
+        title="nested folders below a class",
+        read=read_nested,
+        looks_like="CLASS/more/ for each class, its images in folders inside",
+    ),
+    Layout(
+        name="parts",
+        title="train/val/test folders of classes",
+        read=read_parts,
+        looks_like="train/CLASS/ and, if you like, val/CLASS/ and test/CLASS/",
+    ),
+    Layout(
+        name="manifest",
+        title="manifest",
+        read=read_manifest,
+        looks_like="labels.csv (.tsv, .jsonl, .parquet) with a path and a label for each image",
+    ),
+    Layout(
+        name="metadata",
+        title="Hugging Face metadata",
+        read=read_metadata,
+        looks_like="metadata.csv with file_name and label beside the images, or in each of train/, val/, test/",
     ),
 )
 
 
 def list_dataset(
-    dataset: Path, drop_classes: Sequence[str] = (), *, own: Sequence[Path] = (), least: int = 1
+    dataset: Path,
+    drop_classes: Sequence[str] = (),
+    *,
+    own: Sequence[Path] = (),
+    least: int = 1,
+    data: Data = AUTO,
+    max_missing: float = 1.0,
 ) -> Listing:
-    """Find the layout, the classes and the candidate images of a folder; no file is opened.
+    """Find the layout, the classes and the candidate images of a folder; no image is opened.
 
     Args:
+        dataset: a folder, or a manifest whose folder is the dataset's.
         own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
             and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
+        data: the recipe's wishes; what they leave open is found out.
+        max_missing: share of a manifest's rows without an image from which on that is a reason to stop.
+    Returns: its layout is the row's title and what it was read from: "folder per class: cat/, dog/".
     Raises:
-        DataError: there is no such folder, or not at least two classes of images in it, or a class is too small.
+        DataError: there is no such folder, or not at least two classes of images in it, or a class is too small, or
+            nothing of ours can train on it, or it can be read in two ways.
         RecipeError: drop_classes names a class that is not there.
     """
-    _refuse_no_folder(dataset)
-    ignored: Counter[str] = Counter()
-    root = dataset.resolve()
-    found = sorted(images_below(root, {path.resolve() for path in own}, ignored), key=lambda file: file[0])
-    if not found:
+    given = _refuse_no_dataset(dataset)
+    passed_over: Counter[str] = Counter()
+    root = dataset.resolve().parent if given else dataset.resolve()
+    images = {
+        path: Facts(size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over)
+    }
+    if not images:
         raise DataError(
-            f"{dataset} holds no image{_passed_over(ignored)}. {_wanted()} "
+            f"{root if given else dataset} holds no image{_passed_over(passed_over)}. {_wanted()} "
             f"Images are files with one of the suffixes {', '.join(sorted(SUFFIXES))}. Check the path."
         )
-    places = [tuple(path.split("/")[:-1]) for path, _ in found]
-    layout = next((row for row in LAYOUTS if row.fits(places)), None)
-    if layout is None:
-        raise DataError(
-            f"{dataset} holds {len(found)} image(s), but no folder of a class with images. {_wanted()} "
-            "Sort the images into one folder a class."
-        )
-    listed = []
-    for (path, facts), folders in zip(found, places, strict=True):
-        if place := layout.place(folders):
-            listed.append(_listed(path, place, facts))
-        else:
-            ignored[OUTSIDE] += 1
-    classes = _kept_classes(dataset, {file.label for file in listed}, drop_classes, _passed_over(ignored))
+    folder = Folder(
+        root=root,
+        images=dict(sorted(images.items())),
+        passed_over=passed_over,
+        tables=tables_in(root, TABLES),
+        given=given,
+    )
+    readings = {row.name: row.read(folder, data) for row in LAYOUTS if _is_asked(row.name, data, given)}
+    reading, notes = the_reading(str(dataset), folder, readings, data, _wanted())
+    files, spelled = merge_spellings(reading.files, merge=data.merge_labels)
+    for table in reading.tables:
+        passed_over[f"suffix {Path(table).suffix.lower()}"] -= 1
+    passed_over[OUTSIDE] += reading.outside
+    ignored = +passed_over
+    classes = _kept_classes(dataset, {file.label for file in files}, drop_classes, _passed_over(ignored))
     dropped = set(drop_classes)
-    _refuse_small(Counter(file.label for file in listed if file.label not in dropped), least)
+    kept = tuple(file for file in files if file.label not in dropped)
+    _refuse_small(Counter(file.label for file in kept), least)
+    title = next(row.title for row in LAYOUTS if row.name == reading.row)
+    found = [
+        replace(finding, severity="stop")
+        if finding.kind == MISSING and finding.count > max_missing * reading.rows
+        else finding
+        for finding in reading.findings
+    ]
     return Listing(
-        layout=layout.name,
+        layout=f"{title}: {reading.source}",
         root=str(root),
         classes=classes,
-        files=tuple(file for file in listed if file.label not in dropped),
+        files=kept,
         ignored=dict(sorted(ignored.items())),
+        findings=gravest_first((*found, *spelled, *notes)),
     )
+
+
+def _is_asked(row: str, data: Data, given: str) -> bool:
+    """Whether a row may read the dataset at all: by the wishes, which name it or speak of what it alone has."""
+    of_tables = row in ("manifest", "metadata")
+    if given:
+        return row == "manifest"
+    if data.layout != "auto":
+        return data.layout == row
+    columns = {data.path, data.label, data.part, data.group, data.weight} - {"", NO_COLUMN}
+    return of_tables if data.manifest or columns else not of_tables or data.level == 1
 
 
 def listing_fingerprint(listing: Listing) -> str:
@@ -134,9 +164,16 @@ def listing_fingerprint(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _listed(path: str, place: Place, facts: os.stat_result) -> ListedFile:
-    label, part = place
-    return ListedFile(path=path, label=label, part=part, size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
+def merge_spellings(files: Sequence[ListedFile], *, merge: bool) -> tuple[tuple[ListedFile, ...], tuple[Finding, ...]]:
+    """The files, their labels merged where that is wished, and what is said of spellings."""
+    counts = Counter(file.label for file in files)
+    targets: Mapping[str, str] = spellings(counts)
+    if not targets:
+        return tuple(files), ()
+    examples = {file.label: file.path for file in reversed(files)}
+    finding = spelling_finding(counts, examples, merged=merge)
+    merged = (replace(file, label=targets[file.label]) if merge and file.label in targets else file for file in files)
+    return tuple(merged), (finding,) if finding else ()
 
 
 def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str], passed_over: str) -> tuple[str, ...]:
@@ -179,8 +216,11 @@ def _deeper(dataset: Path, kept: Sequence[str]) -> str:
     return f", for example {only}" if len(below) > 1 else ""
 
 
-def _refuse_no_folder(dataset: Path) -> None:
-    """Raises: DataError: no folder is there, or the path itself is refused: too long, a loop of links, a NUL byte."""
+def _refuse_no_dataset(dataset: Path) -> str:
+    """The manifest's file name, where it is given itself; "" for a folder.
+
+    Raises: DataError: nothing is there, or the path itself is refused: too long, a loop of links, a NUL byte.
+    """
     shown = dataset if str(dataset).isprintable() else repr(str(dataset))
     wanted = f"Wanted: the dataset's folder. {_wanted()}"
     try:
@@ -192,8 +232,14 @@ def _refuse_no_folder(dataset: Path) -> None:
         raise DataError(
             f"{shown} cannot be looked at: {why}. {wanted} Correct the path, or the rights on it."
         ) from error
+    if stat.S_ISREG(mode) and dataset.suffix.lower() in TABLES:
+        return dataset.resolve().name
     if not stat.S_ISDIR(mode):
-        raise DataError(f"{shown} is {_what(mode)}. {wanted} If it is an archive, unpack it first.")
+        raise DataError(
+            f"{shown} is {_what(mode)}. {wanted} "
+            "If it is an archive of another kind than .zip and .tar, unpack it first."
+        )
+    return ""
 
 
 def _what(mode: int) -> str:

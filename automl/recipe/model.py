@@ -36,6 +36,30 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+class Data(Section):
+    """How the dataset is laid out, where that is not to be found out from its names."""
+
+    layout: Literal["auto", "flat", "nested", "parts", "manifest", "metadata"] = Field(
+        "auto", description="a row of automl/data/layouts.py; auto: the one that fits, which is always said"
+    )
+    level: int = Field(
+        1, ge=1, le=3, description="how many folder levels make a label; 2: `Greek/character05` of nested folders"
+    )
+    manifest: str = Field("", description="the manifest's file in the dataset's folder; empty: the one that fits")
+    path: str = Field("", description="its column of the images' paths; empty: by convention (docs/design.md, 17)")
+    label: str = Field("", description="its column of the labels; empty: by convention")
+    part: str = Field("", description="its column of train, val and test; empty: by convention; none: there is none")
+    group: str = Field(
+        "", description="its column of groups, which stay in one part; empty: by convention; none: there is none"
+    )
+    weight: str = Field(
+        "", description="its column of the images' weights in training; empty: by convention; none: there is none"
+    )
+    merge_labels: bool = Field(
+        False, description="true: labels that differ only by case, white space or Unicode form are one class"
+    )
+
+
 class Check(Section):
     """What counts as a usable image."""
 
@@ -173,6 +197,7 @@ class Recipe(Section):
         description="candidates; see docs/design.md",
     )
     weights: Weights = Weights()
+    data: Data = Data()
     check: Check = Check()
     split: Split = Split()
     pack: Pack = Pack()

@@ -107,7 +107,14 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Li
     Raises: DataError: it is of no use; RecipeError: an unknown class is to be dropped.
     """
     check = recipe.check
-    listing = load_entry(LAYOUTS)(dataset, check.drop_classes, own=own, least=check.min_images_per_class)
+    listing = load_entry(LAYOUTS)(
+        dataset,
+        check.drop_classes,
+        own=own,
+        least=check.min_images_per_class,
+        data=recipe.data,
+        max_missing=check.max_rejected,
+    )
     assert isinstance(listing, Listing)
     return listing
 
@@ -163,7 +170,14 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     write_text(folder.recipe_yaml, recipe_yaml(request.recipe))
     run = Run(request=request, folder=folder, listing=listing, hear=hear, deadline_at=deadline_at, facts=facts)
     run.save("running")
-    run.tell("run started", name=request.name, folder=str(folder.root), resumed=bool(before), command=sys.argv[1:])
+    run.tell(
+        "run started",
+        name=request.name,
+        folder=str(folder.root),
+        resumed=bool(before),
+        layout=listing.layout,
+        command=sys.argv[1:],
+    )
     if kept is not None:
         how = before["state"] if before["state"] in {"interrupted", "failed"} else "killed"
         run.tell("deadline kept", until=kept, seconds=kept - now, of=how)

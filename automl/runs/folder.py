@@ -1,6 +1,6 @@
 """Where everything of a run lies.
 
-runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, and one folder a stage.
+runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, one folder a stage, and dataset/ of an archive.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from automl.stage_table import STAGES
 R = TypeVar("R")
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+FILES: Final = re.compile(
+    r"(?<=.)\.(zip|tar|tgz|tbz2|txz|tar\.(gz|bz2|xz)|csv|tsv|jsonl|ndjson|parquet)$", re.IGNORECASE
+)
+"""Suffixes of a dataset that is a file."""
 _STAGE_OF_RECORD: Final = {stage.record: stage.name for stage in STAGES}
 
 
@@ -56,6 +60,11 @@ class RunFolder:
     @property
     def lock(self) -> Path:
         return self.root / "lock"
+
+    @property
+    def dataset(self) -> Path:
+        """What was extracted of a dataset that is an archive; automl/data/archives.py knows what is in it."""
+        return self.root / "dataset"
 
     def stage(self, name: str) -> Path:
         """The folder of one stage."""
@@ -121,6 +130,7 @@ def check_name(name: str) -> str:
 
 
 def name_from(dataset: Path) -> str:
-    """A name after the dataset's folder, with what a run's name cannot hold replaced by '-'."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.absolute().name).strip("-._")
+    """A name after the dataset's folder, manifest or archive, with what a run's name cannot hold replaced by '-'."""
+    own = FILES.sub("", dataset.absolute().name)
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-._")
     return slug[:80] or "dataset"

@@ -23,6 +23,7 @@ from automl.records import Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
 from automl.runs.begin import Hear, Request, Run, begin, list_dataset_of, throw_away
+from automl.runs.dataset import files_in, is_archive, listing_of_archive
 from automl.runs.deadline import overrun
 from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
 from automl.runs.events import now_iso
@@ -51,17 +52,21 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
         raise WrongWeights(
             f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
         )
+    recipe = request.recipe.recipe
     resources.need_two_folders(request.runs, request.exports)
-    listing = list_dataset_of(request.dataset, request.recipe.recipe, own=(request.runs, request.exports))
     folder = RunFolder(request.runs.resolve() / request.name)
+    listing = None
+    if not is_archive(request.dataset):
+        listing = list_dataset_of(request.dataset, recipe, own=(request.runs, request.exports))
+    n_files = files_in(request.dataset, folder) if listing is None else len(listing.files)
     if request.redo is not None and not folder.is_run():
         raise UsageError(f"--redo {request.redo}: there is no run {request.name!r} in {request.runs}. Leave it out.")
     resources.need_folder(request.runs, "runs (--runs)")
     resources.need_own(folder)
     resources.need_folder(folder.root, "this run")
-    room_mb = resources.room_needed_mb(request.recipe.recipe, len(listing.files))
+    room_mb = resources.room_needed_mb(recipe, n_files)
     with refusals_in_words(folder.root, room_mb), locked(folder.lock):
-        run = begin(request, folder, listing, hear)
+        run = begin(request, folder, listing or listing_of_archive(request, folder, hear), hear)
         try:
             with refusals_in_words(folder.root, room_mb):
                 return _go(run)

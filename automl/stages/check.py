@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
 
+from automl.data.archives import opened
 from automl.data.findings import find_in_check, refuse_unusable
 from automl.data.images import write_images, write_rejected
 from automl.data.layouts import list_dataset
@@ -29,7 +30,13 @@ def run(ctx: StageContext) -> Checked:
         ResourceMissing: the disk has too little room.
     """
     config, wish = ctx.recipe.check, ctx.recipe.pack
-    listing = list_dataset(ctx.dataset, config.drop_classes, own=(ctx.folder.root.parent, ctx.exports))
+    listing = list_dataset(
+        opened(ctx.dataset, ctx.folder.dataset),
+        config.drop_classes,
+        own=(ctx.folder.root.parent, ctx.exports),
+        data=ctx.recipe.data,
+        max_missing=config.max_rejected,
+    )
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
     sides = shorter_sides_px(Path(listing.root), listing.files, config.max_megapixels, threads)
     sizes = (choose_size_px(sides, wish.size_px, wish.max_size_px),)

@@ -11,7 +11,7 @@ from automl.cli.console import SPEED_S, TITLE, LiveLines, PlainLines, StageProgr
 from automl.stage_table import STAGES
 
 STORY = [
-    {"event": "run started", "name": "flowers", "folder": "/runs/flowers", "resumed": False},
+    {"event": "run started", "name": "flowers", "folder": "/runs/flowers", "resumed": False, "layout": "folders"},
     {"event": "stage started", "stage": "check", "number": 1, "of": 10, "does": "open and decode every file"},
     {"event": "progress", "stage": "check", "done": 50, "total": 100, "text": "decoded"},
     {"event": "warning", "stage": "check", "text": "a name with \x1b[31m colour \x07"},
@@ -29,7 +29,7 @@ def test_plain_lines_tell_the_story_without_control_characters_and_progress_only
     out, err = capsys.readouterr()
     assert out == ""
     lines = err.splitlines()
-    assert lines[0] == "starting flowers in /runs/flowers"
+    assert lines[0] == "starting flowers in /runs/flowers (folders)"
     assert lines[1] == " 1/10 check: open and decode every file"
     progress = [line for line in lines if "50/100" in line]
     assert 1 <= len(progress) <= 2

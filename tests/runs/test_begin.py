@@ -70,7 +70,7 @@ def test_the_deadline_of_a_command_that_was_cut_short_holds_and_that_is_told(fol
     heard: list[Mapping[str, Any]] = []
     assert command(folder, heard=heard).deadline_at == until
     first, kept = heard
-    assert first["event"] == "run started"
+    assert (first["event"], first["layout"]) == ("run started", "folder per class: a/, b/")
     assert (kept["event"], kept["until"], kept["of"]) == ("deadline kept", until, told)
     assert kept["seconds"] == pytest.approx(3600, abs=60)
     assert json.loads(folder.run_json.read_text())["deadline_at"] == until

@@ -1,0 +1,165 @@
+"""Which column of a manifest is what: by the recipe, by convention, or by what its cells hold. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from automl.data.files import SUFFIXES
+from automl.data.reading import some
+from automl.data.tables import Table
+from automl.recipe.model import Data
+
+NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "path": ("path", "file_path", "filepath", "image_path", "img_path", "file_name", "filename", "file", "image_file",
+             "image_name", "img_name", "image_index", "image", "img", "picture", "photo", "image_id", "img_id", "id"),
+    "label": ("label_name", "class_name", "classname", "label", "labels", "class", "classes", "category", "target",
+              "diagnosis", "species", "breed", "y"),
+    "part": ("part", "split", "subset", "partition", "set", "data_set", "dataset", "usage"),
+    "group": ("group", "patient", "subject", "participant", "person", "user", "individual",
+              "group_id", "patient_id", "subject_id", "participant_id", "person_id", "user_id", "individual_id"),
+    "weight": ("weight", "sample_weight"),
+}  # fmt: skip
+"""The names by convention, as `normalised` writes them, the likeliest first; names of classes before their numbers."""
+NO_COLUMN: Final = "none"
+"""In the recipe: there is no such column, whatever it may be called."""
+NUMBERING: Final = frozenset(("", "id", "index", "idx", "no", "nr", "row", "unnamed_0", "unnamed"))
+"""Columns that number the rows, and are no labels."""
+N_LOOKED_AT: Final = 1000  # rows that tell what a column holds
+_YES: Final = frozenset(("1", "1.0", "true", "True", "TRUE"))
+_NO: Final = frozenset(("0", "0.0", "false", "False", "FALSE", "", "-1"))
+
+
+class Unfit(Exception):
+    """A table is no manifest of the dataset, and why."""
+
+    def __init__(self, why: str, *, aside: bool = False) -> None:
+        """Args: aside: it speaks of other things than the images, and nobody expects it to be read."""
+        super().__init__(why)
+        self.aside = aside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The columns of one table by their role, as positions; None: there is none."""
+
+    path: int
+    label: int | None  # None: by the columns of `yes`
+    yes: tuple[int, ...] = ()  # columns of 0 and 1, one a class
+    part: int | None
+    group: int | None
+    weight: int | None
+    conventional: bool  # path and label have names that say so, or that the recipe gives
+
+    def told(self, table: Table) -> str:
+        """In words: "path: image, label: emotion"."""
+        roles = ("path", "label", "part", "group", "weight")
+        named = [
+            f"{role}: {table.columns[at] or 'the column without a name'}"
+            for role in roles
+            if (at := getattr(self, role)) is not None
+        ]
+        if self.yes:
+            named.insert(1, f"label: columns of 0 and 1, {some(table.columns[at] for at in self.yes)}")
+        return ", ".join(named)
+
+
+def normalised(name: str) -> str:
+    """A column's name without case and with one "_" for all that is no letter or digit: "User.ID" is "user_id"."""
+    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+
+
+def choose_columns(
+    table: Table, wish: Data, names_images: Callable[[int], bool], is_part: Callable[[str], bool]
+) -> Columns:
+    """Find each role's column.
+
+    Args:
+        names_images: whether the cells of that column name images of the dataset.
+        is_part: whether a cell is the word of a part.
+    Raises: Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there.
+    """
+    if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
+        raise Unfit(
+            f"its first line holds no column names but an image ({table.columns[0]!r}); wanted: a first line such as "
+            "path,label"
+        )
+    taken: dict[str, int | None] = {}
+    for role in ("part", "group", "weight"):
+        taken[role] = _wished(table, wish, role)
+        if taken[role] is None and getattr(wish, role) == "":
+            free = [at for at in _by_convention(table, role) if at not in taken.values()]
+            if role == "part":  # one of these names that holds no part's word is about something else
+                free = [at for at in free if any(map(is_part, table.column(at)))]
+            taken[role] = next(iter(free), None)
+    path = _wished(table, wish, "path")
+    if path is None:
+        others = [at for at in range(len(table.columns)) if at not in taken.values()]
+        likely = [at for at in _by_convention(table, "path") if at in others]
+        likely += [at for at in others if at not in likely and _are_files(table.column(at))]
+        path = next(filter(names_images, likely), None)
+        if path is None:
+            raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)})", aside=True)
+    label, yes = _label(table, wish, {path, *taken.values()})
+    known = (wish.path or path in _by_convention(table, "path")) and (
+        wish.label or label in _by_convention(table, "label")
+    )
+    return Columns(path=path, label=label, yes=yes, conventional=bool(known), **taken)
+
+
+def _wished(table: Table, wish: Data, role: str) -> int | None:
+    """The column that the recipe names; None: it names none. Raises: Unfit: it is not there."""
+    name = getattr(wish, role)
+    if name in ("", NO_COLUMN):
+        return None
+    found = [at for at, column in enumerate(table.columns) if column == name]
+    found += [at for at, column in enumerate(table.columns) if normalised(column) == normalised(name)]
+    if not found:
+        raise Unfit(f"it has no column {name!r} (data.{role}), but {some(table.columns)}")
+    return found[0]
+
+
+def _by_convention(table: Table, role: str) -> list[int]:
+    names = [normalised(column) for column in table.columns]
+    return [names.index(name) for name in NAMES[role] if name in names]
+
+
+def _are_files(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells[:N_LOOKED_AT] if cell.strip()]
+    return bool(filled) and all(cell.strip().lower().endswith(tuple(SUFFIXES)) for cell in filled)
+
+
+def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None, tuple[int, ...]]:
+    """The label's column, or the columns of 0 and 1. Raises: Unfit: it cannot be told."""
+    wished = _wished(table, wish, "label")
+    if wished is not None:
+        return wished, ()
+    likely = [at for at in _by_convention(table, "label") if at not in taken]
+    if likely:
+        return likely[0], ()
+    rest = [at for at in range(len(table.columns)) if at not in taken]
+    rest = [at for at in rest if normalised(table.columns[at]) not in NUMBERING]
+    rest = [at for at in rest if not _are_files(table.column(at))]
+    if len(rest) == 1:
+        return rest[0], ()
+    if rest and all(set(table.column(at)) <= _YES | _NO for at in rest):
+        return None, tuple(rest)
+    if not rest:
+        raise Unfit(f"it names images, and no column holds a label (columns: {some(table.columns)})")
+    raise Unfit(
+        f"it cannot be told which of its columns holds the label: {some(table.columns[at] for at in rest)}; "
+        "say so, for example --set data.label=" + table.columns[rest[0]]
+    )
+
+
+def labels_of(table: Table, columns: Columns) -> tuple[list[str], str]:
+    """The label of each row, and why there are several a row, in words; "" where there is one."""
+    if columns.label is not None:
+        return table.column(columns.label), ""
+    names = [table.columns[at] for at in columns.yes]
+    marked = [[name for name, at in zip(names, columns.yes, strict=True) if row[at] in _YES] for row in table.rows]
+    several = sum(len(labels) > 1 for labels in marked)
+    why = f"{several} row(s) with more than one of the columns {some(names)}" if several else ""
+    return [labels[0] if labels else "" for labels in marked], why
