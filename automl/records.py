@@ -43,13 +43,16 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parted:
-    """split: who learns from what. Files: split.csv (path,label,part,row; sorted by path)."""
+    """split: who learns from what. Files: split.csv (path,label,part,row,fold,group; sorted by path)."""
 
     per_part: dict[Part, int]
     per_class: dict[str, dict[Part, int]]
     given: tuple[Part, ...]  # parts that the dataset's own folders fixed
-    left_out: int  # readable images in no part: conflicting labels, or copies of given test images
+    left_out: int  # readable images in no part: conflicting labels, or copies of what a given part judges by
     findings: tuple[Finding, ...]
+    leakage: dict[str, int] = field(
+        default_factory=dict
+    )  # counted after the cut, by kind ("near copies"); empty: not yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from automl.data.duplicates import Group, by_content, distinct_per_class, is_conflicting
+from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
 from automl.data.files import is_odd, told
 from automl.data.scan import Scan
+from automl.data.shared import conflicting_labels, exact_duplicates
 from automl.errors import DataError
 from automl.recipe.model import Check
-from automl.types import Finding, Image, Listing, Part, Rejected, gravest_first
+from automl.types import Finding, Image, Listing, Rejected, gravest_first
 
 N_EXAMPLES: Final = 20  # paths that a finding names at most
 PLAIN_MODES: Final = frozenset(("RGB", "L"))
@@ -62,9 +63,9 @@ def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
     copies = [group for group in groups if not is_conflicting(group)]
     candidates = (
         *listing.findings,
-        _conflicting(conflicting),
+        conflicting_labels(conflicting),
         _rejected(scan.rejected),
-        _copies(copies),
+        exact_duplicates(copies),
         _note(
             "EXIF orientation",
             scan.turned,
@@ -79,40 +80,6 @@ def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
     return gravest_first(finding for finding in candidates if finding)
 
 
-def find_in_split(images: Sequence[Image], parts: Mapping[str, Part]) -> tuple[Finding, ...]:
-    """Warnings of given parts: the same image in two of them, and classes that one lacks.
-
-    Args:
-        images: all that check found readable.
-        parts: path -> part, of those that split kept.
-    """
-    groups = [group for group in by_content(images).values() if not is_conflicting(group)]
-    candidates = (
-        _leak(groups, "train", "validation"),
-        _leak(groups, "train", "test"),
-        _leak(groups, "validation", "test"),
-        _lacking(images, parts, "validation"),
-        _lacking(images, parts, "test"),
-    )
-    return tuple(finding for finding in candidates if finding)
-
-
-def _conflicting(groups: Sequence[Group]) -> Finding | None:
-    if not groups:
-        return None
-    first = groups[0]
-    labels = " and ".join(repr(label) for label in sorted({image.label for image in first}))
-    return Finding(
-        kind="conflicting labels",
-        severity="warn",
-        text=f"{len(groups)} image(s) lie in more than one class with the same bytes, {first[0].path!r} for one in "
-        f"{labels}; all {sum(map(len, groups))} files are left out of every part.",
-        count=len(groups),
-        advice="Keep each picture in the one class that is right, and remove the other copies.",
-        paths=_paths(image.path for group in groups for image in group),
-    )
-
-
 def _rejected(rejected: Sequence[Rejected]) -> Finding | None:
     if not rejected:
         return None
@@ -123,20 +90,6 @@ def _rejected(rejected: Sequence[Rejected]) -> Finding | None:
         count=len(rejected),
         advice="Get these files anew from where they come from, or remove them; rejected.csv lists all.",
         paths=_paths(file.path for file in rejected),
-    )
-
-
-def _copies(groups: Sequence[Group]) -> Finding | None:
-    if not groups:
-        return None
-    return Finding(
-        kind="exact duplicates",
-        severity="note",
-        text=f"{len(groups)} image(s) are there more than once, {sum(map(len, groups))} files in all; "
-        "where the parts are cut here, copies stay in one part.",
-        count=len(groups),
-        advice="Remove the copies: an image that counts twice teaches nothing new.",
-        paths=_paths(image.path for group in groups for image in group),
     )
 
 
@@ -180,39 +133,6 @@ def _ignored(listing: Listing) -> Finding | None:
         severity="warn" if any(map(is_odd, listing.ignored)) else "note",
         text=f"entries of the folder were passed over: {told(listing.ignored)}.",
         count=sum(listing.ignored.values()),
-    )
-
-
-def _leak(groups: Sequence[Group], first: Part, second: Part) -> Finding | None:
-    shared = [group for group in groups if {first, second} <= {image.part for image in group}]
-    if not shared:
-        return None
-    done = (
-        f"the copies in {first} are left out, the test set stays as given"
-        if second == "test"
-        else f"both are kept as given, so what is measured on {second} is somewhat too good"
-    )
-    return Finding(
-        kind=f"same images in {first} and {second}",
-        severity="warn",
-        text=f"{len(shared)} image(s) lie both in {first} and in {second}, with the same bytes; {done}.",
-        count=len(shared),
-        advice=f"Remove them from {first}.",
-        paths=_paths(image.path for group in shared for image in group),
-    )
-
-
-def _lacking(images: Sequence[Image], parts: Mapping[str, Part], part: Part) -> Finding | None:
-    present = {image.label for image in images if parts.get(image.path) == part}
-    missing = sorted({image.label for image in images} - present)
-    if not missing:
-        return None
-    return Finding(
-        kind=f"classes missing in {part}",
-        severity="warn",
-        text=f"{part} has no image of {', '.join(map(repr, missing))}: nothing is measured on these classes there.",
-        count=len(missing),
-        advice=f"Add images of these classes to {part}.",
     )
 
 

@@ -26,6 +26,8 @@ class Assigned:
     label: str
     part: Part
     row: int  # in every pixel map
+    fold: int = 0  # 1 .. split.folds; 0: of no fold
+    group: str = ""  # the same for images that stay together: a group, copies, near copies; "": it is alone
 
 
 def write_images(path: Path, images: Sequence[Image]) -> None:

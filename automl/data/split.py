@@ -1,51 +1,99 @@
-"""Who learns from what: every image goes to train, validation or test."""
+"""Who learns from what: every image goes to train, validation or test.
+
+An image's place is decided by its content alone (its unit's, see units.py): a hash of seed and content is a number in
+[0, 1), and each part has its stretch of them. So a growing dataset moves no old image. The price is chance in the sizes
+of the parts, and nobody who keeps that promise without a memory can do better: what holds for an image in any company
+holds for it alone, so its part is a function of its content, and of independent images a binomial number meets one.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from automl.data.duplicates import Group, by_content, is_conflicting
-from automl.errors import DataError
+from automl.data.duplicates import Copies, by_content, is_conflicting
+from automl.data.units import Unit, units_of
+from automl.errors import DataError, RecipeError
 from automl.recipe.model import Split
 from automl.types import PARTS, Image, Part
 
 
-def assign_parts(images: Iterable[Image], config: Split, seed: int) -> dict[str, Part]:
-    """Give every image that is kept its part: stratified by class, copies together, the same in any file order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A stretch of [0, 1): a part, or one fold of what is not test."""
 
-    Parts that the dataset's own folders give are kept as given; the others are cut from what is train or not given,
-    each class by its share of different contents. Left out, and so absent from the result, are contents with
-    conflicting labels, and copies of a given test image that lie in other parts: the test set stays as it is.
+    part: Part
+    fold: int  # from 1; 0: no fold
+    low: float
+    high: float
+
+    def distance(self, draw: float) -> float:
+        """How far a number lies outside."""
+        return max(self.low - draw, draw - self.high, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Where every image went; those that are left out are absent."""
+
+    parts: dict[str, Part]  # by path, sorted
+    folds: dict[str, int]  # by path: 1 .. split.folds; 0: of no fold
+    units: dict[str, str]  # path -> what it stays together with, a unit's key; "": nothing
+    moved: frozenset[str]  # paths whose place the rule for tiny classes decided, and not their content
+
+
+def assign_parts(images: Iterable[Image], copies: Copies, config: Split, seed: int) -> Cut:
+    """Give every image that is kept its part: copies and groups together, the same in any file order.
+
+    Parts that the dataset gives are kept as given; the others are cut from what is train or not given. Left out are
+    contents with conflicting labels, and copies (near ones too) of what lies in a part that judges: of a test image in
+    train and validation, of a validation image in train.
+
+    Tiny classes: where the draw leaves a part (a fold) without a class, the unit of that class whose draw is nearest
+    goes there, from a place that keeps one of each of its classes. Classes with few units first, parts in their order.
+
+    Adding images moves an old one to another part only if its unit changes (a near copy with a smaller sha256 joins it,
+    or ties it to another unit) or if the rule for tiny classes placed it, before or after; copies of a new given image,
+    and contents that a new file contradicts, may be left out.
 
     Args:
         images: all with a given part, or none.
+        copies: what the images' pixels have in common.
         config: the shares of the parts that are not given.
         seed: another seed cuts otherwise.
-    Returns: path -> part, sorted by path.
-    Raises: DataError: a class has too few different images to fill the parts.
+    Raises:
+        DataError: a class has too few different images, or too few units, to fill the parts.
+        RecipeError: folds are asked of a dataset that gives its validation part.
     """
-    groups = [group for group in by_content(images).values() if not is_conflicting(group)]
-    given = given_parts(image for group in groups for image in group)
-    wished: dict[Part, float] = {"validation": config.validation, "test": config.test}
-    shares = {part: share for part, share in wished.items() if part not in given}
+    groups = [group for group in by_content(images, copies).values() if not is_conflicting(group)]
+    kept = [image for group in groups for image in group]
+    units = units_of(kept, copies)
+    given = given_parts(kept)
+    if config.folds and "validation" in given:
+        raise RecipeError(
+            f"split.folds is {config.folds}, and the dataset gives its own validation part, which stays as it is. "
+            "Set split.folds to 0, or move the validation images to train."
+        )
+    pool = [unit for unit in units if {image.part for image in unit.images} <= {None, "train"}]
+    free = {unit.key for unit in pool}
+    cells = cells_of(config, given)
+    _refuse_too_few(sorted({image.label for image in kept}), pool, copies, cells)
+    draws = {unit.key: unit.draw(seed) for unit in pool}
+    by_draw = {unit.key: next(at for at, cell in enumerate(cells) if draws[unit.key] < cell.high) for unit in pool}
+    places = _with_every_class(pool, cells, draws, by_draw)
     parts: dict[str, Part] = {}
-    pools: defaultdict[str, list[str]] = defaultdict(list)  # class -> contents that may go to any part
-    members: dict[str, Group] = {}
-    for group in groups:
-        places = {image.part for image in group}
-        if places <= {None, "train"}:
-            pools[group[0].label].append(group[0].sha256)
-            members[group[0].sha256] = group
-            continue
-        for image in group:
-            if image.part and ("test" not in places or image.part == "test"):
-                parts[image.path] = image.part
-    for label in sorted({image.label for group in groups for image in group}):
-        for sha256, part in _cut(label, pools[label], shares, seed).items():
-            parts.update({image.path: part for image in members[sha256]})
-    return dict(sorted(parts.items()))
+    for unit in units:
+        for image in unit.images:
+            parts[image.path] = cells[places[unit.key]].part if unit.key in free else image.part or "train"
+    parts = _without_copies(parts, kept, copies)
+    _refuse_untrained(kept, parts)
+    return Cut(
+        parts=dict(sorted(parts.items())),
+        folds={image.path: cells[places[unit.key]].fold for unit in pool for image in unit.images},
+        units={image.path: unit.key if len(unit.images) > 1 else "" for unit in units for image in unit.images},
+        moved=frozenset(image.path for unit in pool if places[unit.key] != by_draw[unit.key] for image in unit.images),
+    )
 
 
 def given_parts(images: Iterable[Image]) -> tuple[Part, ...]:
@@ -54,40 +102,110 @@ def given_parts(images: Iterable[Image]) -> tuple[Part, ...]:
     return tuple(part for part in PARTS if part in found)
 
 
-def _cut(label: str, contents: Sequence[str], shares: Mapping[Part, float], seed: int) -> dict[str, Part]:
-    """Deal one class's contents out. Raises: DataError: too few of them."""
-    wanted = max(1, 2 * len(shares))
-    if len(contents) < wanted:
-        names = " and ".join(shares) or "nothing"
+def cells_of(config: Split, given: Sequence[Part]) -> tuple[Cell, ...]:
+    """The stretches of what is cut, ascending, from 0 to 1. Test comes first, so that folds leave it as it is."""
+    low = 0.0 if "test" in given else config.test
+    cells = [] if "test" in given else [Cell(part="test", fold=0, low=0.0, high=low)]
+    if config.folds:
+        step = (1 - low) / config.folds
+        for fold in range(1, config.folds + 1):
+            part: Part = "validation" if fold == config.fold else "train"
+            cells.append(Cell(part=part, fold=fold, low=low + step * (fold - 1), high=low + step * fold))
+        return (*cells[:-1], Cell(part=cells[-1].part, fold=config.folds, low=cells[-1].low, high=1.0))
+    if "validation" not in given:
+        cells.append(Cell(part="validation", fold=0, low=low, high=low + config.validation))
+        low += config.validation
+    return (*cells, Cell(part="train", fold=0, low=low, high=1.0))
+
+
+def _with_every_class(
+    units: Sequence[Unit], cells: Sequence[Cell], draws: Mapping[str, float], by_draw: Mapping[str, int]
+) -> dict[str, int]:
+    """The rule for tiny classes: unit key -> cell, each class in each cell. Raises: DataError: it cannot be had."""
+    places = dict(by_draw)
+    of_label: defaultdict[str, list[Unit]] = defaultdict(list)
+    for unit in units:
+        for label in unit.labels:
+            of_label[label].append(unit)
+    counts = Counter((label, places[unit.key]) for unit in units for label in unit.labels)
+    for label in sorted(of_label, key=lambda label: (len(of_label[label]), label)):
+        for at, cell in enumerate(cells):
+            if counts[label, at]:
+                continue
+            spare = [
+                unit for unit in of_label[label] if all(counts[other, places[unit.key]] > 1 for other in unit.labels)
+            ]
+            if not spare:
+                raise _unfillable(label, len(of_label[label]), len(cells))
+            chosen = min(spare, key=lambda unit: (cell.distance(draws[unit.key]), unit.key))
+            for other in chosen.labels:
+                counts[other, places[chosen.key]] -= 1
+                counts[other, at] += 1
+            places[chosen.key] = at
+    return places
+
+
+def _without_copies(parts: Mapping[str, Part], images: Sequence[Image], copies: Copies) -> dict[str, Part]:
+    """Leave out what is a copy of an image in a part that judges it: test first, then validation."""
+    twins: defaultdict[str, set[str]] = defaultdict(set)
+    groups = by_content(images, copies).values()
+    for group in groups:
+        places = {parts[image.path] for image in group}
+        if len(places) > 1:
+            for image in group:
+                twins[image.path] |= {other.path for other in group if other.path != image.path}
+    kept = {image.path for image in images}
+    firsts = {group[0].path: group for group in groups}
+    for pair in copies.near:
+        if pair.first in kept and pair.second in kept:
+            one, other = ({image.path for image in firsts[path]} for path in (pair.first, pair.second))
+            for path in one:
+                twins[path] |= other
+            for path in other:
+                twins[path] |= one
+    left = dict(parts)
+    for judge, judged in (("test", ("train", "validation")), ("validation", ("train",))):
+        out = [path for path, part in left.items()
+               if part in judged and any(left.get(twin) == judge for twin in twins[path])]  # fmt: skip
+        for path in out:
+            del left[path]
+    return left
+
+
+def _refuse_too_few(labels: Sequence[str], pool: Sequence[Unit], copies: Copies, cells: Sequence[Cell]) -> None:
+    """Raises: DataError: a class cannot be cut."""
+    contents: defaultdict[str, set[str]] = defaultdict(set)
+    units: Counter[str] = Counter()
+    for unit in pool:
+        units.update(unit.labels)
+        for image in unit.images:
+            contents[image.label].add(copies.key(image))
+    names = " and ".join(dict.fromkeys(f"fold {cell.fold}" if cell.fold else cell.part for cell in cells[:-1]))
+    wanted = max(2 * (len(cells) - 1), len(cells))
+    for label in labels if len(cells) > 1 else ():
+        if len(contents[label]) < wanted:
+            raise DataError(
+                f"class {label!r} has {len(contents[label])} different image(s) that can be trained on, and at least "
+                f"{wanted} are wanted ({names} to be cut from them). "
+                f"Add images, or list {label!r} under check.drop_classes."
+            )
+        if units[label] < len(cells):
+            raise _unfillable(label, units[label], len(cells))
+
+
+def _unfillable(label: str, n_units: int, n_cells: int) -> DataError:
+    return DataError(
+        f"class {label!r} has {n_units} set(s) of images that must stay together (copies, near copies, groups), and "
+        f"{n_cells} parts or folds are to hold one each without taking another class's last. Add images of other "
+        f"groups, list {label!r} under check.drop_classes, or set split.near to false if they are no copies."
+    )
+
+
+def _refuse_untrained(images: Sequence[Image], parts: Mapping[str, Part]) -> None:
+    """Raises: DataError: a class has no image in train."""
+    trained = {image.label for image in images if parts.get(image.path) == "train"}
+    for label in sorted({image.label for image in images} - trained):
         raise DataError(
-            f"class {label!r} has {len(contents)} different image(s) that can be trained on, and at least {wanted} "
-            f"are wanted ({names} to be cut from them). Add images, or list {label!r} under check.drop_classes."
+            f"class {label!r} has 0 different image(s) that can be trained on: none in train that is no copy of one "
+            f"in validation or test. Wanted: at least 1. Add images, or list {label!r} under check.drop_classes."
         )
-    # A hash orders the contents: the same on every machine, whatever the file order, and little changed by new files.
-    order = sorted(contents, key=lambda sha256: _hash(seed, label, sha256))
-    parts: dict[str, Part] = dict.fromkeys(contents, "train")
-    start = 0
-    for part, count in _counts(len(contents), shares, _hash(seed, label)).items():
-        parts.update(dict.fromkeys(order[start : start + count], part))
-        start += count
-    return parts
-
-
-def _counts(n: int, shares: Mapping[Part, float], tie: str) -> dict[Part, int]:
-    """How many of n contents each cut part gets: within 1 of its share, but at least 1; n is 2 a cut part or more.
-
-    Halves are rounded by the tie string, so that over many classes no part is favoured.
-    """
-    counts: dict[Part, int] = {}
-    for at, (part, share) in enumerate(shares.items()):
-        whole, rest = divmod(n * share, 1)
-        up = rest > 0.5 or (rest == 0.5 and int(tie[at], 16) % 2 == 1)
-        counts[part] = max(1, int(whole) + up)
-    while n - sum(counts.values()) < 1:
-        largest = max(counts, key=lambda part: counts[part])
-        counts[largest] -= 1
-    return counts
-
-
-def _hash(*words: object) -> str:
-    return hashlib.sha256("\0".join(map(str, words)).encode()).hexdigest()

@@ -61,7 +61,8 @@ def wanted(schema: Schema) -> str:
     if schema["type"] == "array":
         return _wanted_list(schema)
     if schema["type"] in {"integer", "number"}:
-        return " ".join(filter(None, ["an integer" if schema["type"] == "integer" else "a number", _bounds(schema)]))
+        kind = "an integer" if schema["type"] == "integer" else "a number"
+        return " ".join(filter(None, (kind, _bounds(schema), schema.get("besides"))))
     return {"boolean": "true or false", "string": "text"}[schema["type"]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 
 def low_first(pair: tuple[float, float]) -> tuple[float, float]:
@@ -74,6 +74,20 @@ class Split(Section):
 
     validation: float = Field(0.15, gt=0, lt=0.5, description="share of the images that choices are made on")
     test: float = Field(0.15, gt=0, lt=0.5, description="share of the images that is read once, at the end")
+    folds: Literal[0] | Annotated[int, Field(ge=2, le=20)] = Field(
+        0, description="cut all but test into so many folds, one of which is validation; 0: by the share above"
+    )
+    fold: int = Field(
+        1, ge=1, le=20, description="which fold is validation", json_schema_extra={"besides": "within split.folds"}
+    )
+    near: bool = Field(True, description="near duplicates stay in one part; false: exact copies alone")
+
+    @field_validator("fold")
+    @classmethod
+    def _is_there(cls, fold: int, found: ValidationInfo) -> int:
+        if fold > max(1, found.data.get("folds", fold)):
+            raise ValueError("there are fewer folds")
+        return fold
 
 
 class Pack(Section):

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 
-from automl.data.findings import find_in_split
+from automl.data.duplicates import find_copies
 from automl.data.images import Assigned, read_images, write_split
+from automl.data.pack import map_name, open_map
+from automl.data.shared import find_in_split, leakage
 from automl.data.split import assign_parts, given_parts
-from automl.records import Parted
+from automl.records import Checked, Parted
 from automl.runtime.context import StageContext
-from automl.types import PARTS
+from automl.types import PARTS, gravest_first
 
 
 def run(ctx: StageContext) -> Parted:
-    """Give every usable image its part.
+    """Compare all images with each other, and give every usable one its part.
 
-    Reads: check/images.csv. Writes: split.csv.
-    Raises: DataError: a class has too few different images to fill the parts.
+    Reads: check/images.csv, the largest check/pixels-SIZE.u8. Writes: split.csv.
+    Raises:
+        DataError: a class has too few different images to fill the parts.
+        RecipeError: folds are asked of a dataset that gives its validation part.
+        StageFailed: a map that check wrote is missing or damaged.
     """
+    checked = ctx.record(Checked)
     images = read_images(ctx.input("check", "images.csv"))
-    parts = assign_parts(images, ctx.recipe.split, ctx.recipe.seed)
+    size = max(checked.sizes_px)
+    pixels = open_map(ctx.input("check", map_name(size)), checked.n_images, size)
+    copies = find_copies(images, pixels, near=ctx.recipe.split.near)
+    cut = assign_parts(images, copies, ctx.recipe.split, ctx.recipe.seed)
     assigned = [
-        Assigned(path=image.path, label=image.label, part=parts[image.path], row=image.row)
+        Assigned(
+            path=image.path,
+            label=image.label,
+            part=cut.parts[image.path],
+            row=image.row,
+            fold=cut.folds.get(image.path, 0),
+            group=cut.units[image.path],
+        )
         for image in images
-        if image.path in parts
+        if image.path in cut.parts
     ]
     write_split(ctx.output("split.csv"), assigned)
-    findings = find_in_split(images, parts)
+    findings = gravest_first(find_in_split(images, copies, cut))
     for finding in findings:
-        ctx.warn(finding.text)
+        if finding.severity == "warn":
+            ctx.warn(finding.text)
     counts = Counter((image.label, image.part) for image in assigned)
     classes = sorted({image.label for image in images})
     return Parted(
@@ -37,4 +54,5 @@ def run(ctx: StageContext) -> Parted:
         given=given_parts(images),
         left_out=len(images) - len(assigned),
         findings=findings,
+        leakage=leakage(images, copies, cut.parts),
     )

@@ -39,14 +39,17 @@ def test_images_come_back_as_they_were_written(
 
 def test_rejected_and_split_tables_come_back_sorted_by_path(tmp_path: Path) -> None:
     rejected = [Rejected(path=f"{n}.png", label="a", reason="truncated", detail='said "no", twice') for n in "ba"]
-    assigned = [Assigned(path=f"{n}.png", label="a", part="test", row=3) for n in "ba"]
+    assigned = [Assigned(path=f"{n}.png", label="a", part="test", row=3, fold=2, group="g") for n in "ba"]
 
     write_rejected(tmp_path / "rejected.csv", rejected)
     write_split(tmp_path / "split.csv", assigned)
 
     assert read_rejected(tmp_path / "rejected.csv") == tuple(rejected[::-1])
     assert read_split(tmp_path / "split.csv") == tuple(assigned[::-1])
-    assert (tmp_path / "split.csv").read_text().splitlines()[:2] == ["path,label,part,row", "a.png,a,test,3"]
+    assert (tmp_path / "split.csv").read_text().splitlines()[:2] == [
+        "path,label,part,row,fold,group",
+        "a.png,a,test,3,2,g",
+    ]
 
 
 def test_a_damaged_table_says_which_stage_to_redo(tmp_path: Path) -> None:

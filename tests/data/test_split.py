@@ -1,19 +1,22 @@
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from automl.data.findings import find_in_split
+from automl.data.duplicates import Copies, NearCopy
+from automl.data.shared import find_in_split, leakage
 from automl.data.split import assign_parts, given_parts
-from automl.errors import DataError
+from automl.errors import DataError, RecipeError
 from automl.recipe.model import Split
-from automl.types import Image, Part
+from automl.types import PARTS, Image, Part
 from tests.strategies import an_image, by_sha256, image_lists, seeds
 
 SPLIT = Split()
+BYTES = Copies()  # nothing but the bytes is known
 LAW = settings(deadline=None, max_examples=40)
 
 
@@ -21,66 +24,190 @@ def _conflicting(images: list[Image]) -> set[str]:
     return {sha for sha, group in by_sha256(images).items() if len({image.label for image in group}) > 1}
 
 
+def _near(*paths: str) -> NearCopy:
+    return NearCopy(first=paths[0], second=paths[1], bits=2, detail=0.9)
+
+
 @LAW
 @given(images=image_lists(), seed=seeds())
 def test_split_is_a_partition_keeps_copies_together_and_ignores_file_order(images: list[Image], seed: int) -> None:
-    parts = assign_parts(images, SPLIT, seed)
+    cut = assign_parts(images, BYTES, SPLIT, seed)
 
     conflicting = _conflicting(images)
-    assert parts.keys() == {image.path for image in images if image.sha256 not in conflicting}
+    assert cut.parts.keys() == {image.path for image in images if image.sha256 not in conflicting}
     for sha, group in by_sha256(images).items():
-        assert sha in conflicting or len({parts[image.path] for image in group}) == 1
-    assert parts == assign_parts(images[::-1], SPLIT, seed)
+        assert sha in conflicting or len({cut.parts[image.path] for image in group}) == 1
+    assert cut == assign_parts(images[::-1], BYTES, SPLIT, seed)
 
 
 @LAW
-@given(
-    images=image_lists(),
-    seed=seeds(),
-    validation=st.floats(0.02, 0.49),
-    test=st.floats(0.02, 0.49),
-)
-def test_each_class_has_its_share_within_one_image_and_an_image_in_every_part(
-    images: list[Image], seed: int, validation: float, test: float
-) -> None:
-    parts = assign_parts(images, Split(validation=validation, test=test), seed)
+@given(images=image_lists(), seed=seeds(), validation=st.floats(0.02, 0.49), test=st.floats(0.02, 0.49))
+def test_every_class_has_an_image_in_every_part(images: list[Image], seed: int, validation: float, test: float) -> None:
+    cut = assign_parts(images, BYTES, Split(validation=validation, test=test), seed)
 
-    shares = {"validation": validation, "test": test, "train": 1 - validation - test}
-    contents = {(image.label, image.sha256, parts[image.path]) for image in images if image.path in parts}
-    counts = Counter((label, part) for label, _, part in contents)
-    totals = Counter(label for label, _, _ in contents)
-    for label, total in totals.items():
-        for part, share in shares.items():
-            found = counts[label, part]
-            assert found >= 1
-            # The others' share of at least one image each comes out of train, and so may its rounding.
-            assert abs(found - share * total) <= (1 if part != "train" else 2)
+    found = {(image.label, cut.parts[image.path]) for image in images if image.path in cut.parts}
+    assert found == {(image.label, part) for image in images for part in PARTS}
 
 
 @LAW
 @given(images=image_lists(min_distinct=20), seed=seeds())
 def test_another_seed_cuts_otherwise(images: list[Image], seed: int) -> None:
-    assert assign_parts(images, SPLIT, seed) != assign_parts(images, SPLIT, seed + 1)
+    assert assign_parts(images, BYTES, SPLIT, seed).parts != assign_parts(images, BYTES, SPLIT, seed + 1).parts
 
 
 @LAW
-@given(images=image_lists(min_distinct=10), seed=seeds())
-def test_a_new_image_moves_few_others(images: list[Image], seed: int) -> None:
-    before = assign_parts(images, SPLIT, seed)
-    after = assign_parts([*images, an_image("class 0/new.png", "class 0", "new")], SPLIT, seed)
+@given(images=image_lists(), more=st.integers(1, 60), seed=seeds(), folds=st.sampled_from((0, 0, 3)))
+def test_new_images_move_no_old_one_but_those_of_tiny_classes(
+    images: list[Image], more: int, seed: int, folds: int
+) -> None:
+    config = Split(folds=folds)
+    new = [an_image(f"class {n % 2}/new-{n}.png", f"class {n % 2}", f"new {n}") for n in range(more)]
+    new += [an_image("class 1/copy.png", "class 1", "class 1 0")]
 
-    moved = {path for path, part in before.items() if after[path] != part}
-    contents = {image.sha256 for image in images if image.path in moved}
-    assert len(contents) <= 4  # at each of the two borders: the new one's neighbour, and one by a changed count
+    before = assign_parts(images, BYTES, config, seed)
+    after = assign_parts([*images, *new], BYTES, config, seed)
+
+    filled = {image.label for image in images if image.path in before.moved}
+    for image in images:
+        if image.path in before.parts and image.label not in filled:
+            assert after.parts[image.path] == before.parts[image.path]
+            assert after.folds[image.path] == before.folds[image.path]
+        elif image.path in before.parts and image.path not in before.moved | after.moved:
+            assert after.parts[image.path] == before.parts[image.path]
 
 
-def test_halves_are_rounded_up_for_some_classes_and_down_for_others() -> None:
-    images = [an_image(f"{c}/{n}", f"{c}", f"{c} {n}") for c in range(40) for n in range(10)]  # 10 x 0.15 = 1.5
+def test_parts_differ_from_their_shares_by_chance_alone() -> None:
+    images = [an_image(f"{n}", f"{n % 20}", f"{n}") for n in range(20_000)]
 
-    totals = Counter(assign_parts(images, SPLIT, seed=1).values())
+    cut = assign_parts(images, BYTES, SPLIT, seed=1)
 
-    assert 45 <= totals["validation"] <= 75
-    assert 45 <= totals["test"] <= 75
+    counts = Counter(cut.parts.values())  # binomial: 3,000 +- 50.5
+    assert cut.moved == frozenset()
+    assert all(abs(counts[part] - 3000) < 4 * 50.5 for part in ("validation", "test"))
+    per_class = Counter((image.label, cut.parts[image.path]) for image in images)  # 150 +- 11.3
+    deviations = [(per_class[f"{label}", "test"] - 150) / 11.3 for label in range(20)]
+    assert max(map(abs, deviations)) < 4
+    assert 0.5 < sum(d * d for d in deviations) / 20 < 2  # no smaller, either: each is drawn for itself
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> tuple[list[Image], Copies]:
+    """Images with groups across classes, and near copies."""
+    images = draw(image_lists(min_distinct=12, max_distinct=30))
+    names = draw(st.lists(st.sampled_from(("", "", "", "anna", "ben", "cleo", "dan")), min_size=5, max_size=5))
+    images = [replace(image, group=names[sum(map(ord, image.path)) % 5]) for image in images]
+    firsts = sorted({min(i.path for i in group) for group in by_sha256(images).values()})
+    pairs = draw(st.lists(st.tuples(st.sampled_from(firsts), st.sampled_from(firsts)), max_size=6))
+    chosen = {tuple(sorted(pair)) for pair in pairs if pair[0] != pair[1]}
+    return images, Copies(near=tuple(_near(*pair) for pair in sorted(chosen)), clusters=tuple(sorted(chosen))[:3])
+
+
+@LAW
+@given(data=grouped(), seed=seeds(), folds=st.sampled_from((0, 2)))
+def test_nothing_lies_on_two_sides_of_a_cut(data: tuple[list[Image], Copies], seed: int, folds: int) -> None:
+    images, copies = data
+    try:
+        cut = assign_parts(images, copies, Split(folds=folds), seed)
+    except DataError:
+        assume(False)
+
+    assert leakage(images, copies, cut.parts) == {"same pixels": 0, "near copies": 0, "groups": 0}
+    places = defaultdict(set)
+    for path, part in cut.parts.items():
+        places[cut.units[path] or path].add(part)
+    assert all(len(found) == 1 for found in places.values())
+    assert cut == assign_parts(images[::-1], copies, Split(folds=folds), seed)
+
+
+def test_leakage_counts_what_lies_on_two_sides() -> None:
+    images = [an_image("a", "x", "1"), an_image("b", "x", "1"), an_image("c", "x", "2"), an_image("d", "x", "3")]
+    images = [replace(image, group="g") if image.path in "cd" else image for image in images]
+
+    found = leakage(images, Copies(near=(_near("a", "c"),)), {"a": "train", "b": "test", "c": "test", "d": "train"})
+
+    assert found == {"same pixels": 1, "near copies": 1, "groups": 1}
+    assert set(leakage(images, Copies(near=(_near("a", "c"),)), dict.fromkeys("abcd", "test")).values()) == {0}
+
+
+@LAW
+@given(images=image_lists(min_distinct=12), seed=seeds(), folds=st.integers(2, 5))
+def test_each_fold_is_validation_once_and_the_test_set_stays_apart(images: list[Image], seed: int, folds: int) -> None:
+    cuts = [assign_parts(images, BYTES, Split(folds=folds, fold=fold), seed) for fold in range(1, folds + 1)]
+
+    for path in cuts[0].parts:
+        places = [cut.parts[path] for cut in cuts]
+        fold = cuts[0].folds[path]
+        expected: list[Part] = ["validation" if number == fold else "train" for number in range(1, folds + 1)]
+        assert places == (expected if fold else ["test"] * folds)
+    held = {(image.label, cuts[0].folds[image.path]) for image in images if image.path in cuts[0].parts}
+    assert held == {(image.label, fold) for image in images for fold in range(folds + 1)}
+    plain = assign_parts(images, BYTES, SPLIT, seed)
+    if not plain.moved and not cuts[0].moved:
+        assert [p for p, part in plain.parts.items() if part == "test"] == [
+            p for p, part in cuts[0].parts.items() if part == "test"
+        ]
+
+
+def test_folds_of_a_dataset_that_gives_its_validation_part_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"split\.folds is 3, and the dataset gives its own validation part"):
+        assign_parts(_given(train=20, validation=4), BYTES, Split(folds=3), seed=1)
+
+
+def test_a_class_of_too_few_groups_is_refused_by_name() -> None:
+    images = [an_image(f"{label}/{n}", label, f"{label}{n}") for label in ("cat", "dog") for n in range(12)]
+    images = [replace(image, group=f"{n % 2}" if image.label == "dog" else "") for n, image in enumerate(images)]
+
+    with pytest.raises(DataError, match=r"class 'dog' has 2 set\(s\) of images that must stay together.*3 parts"):
+        assign_parts(images, BYTES, SPLIT, seed=1)
+
+
+def test_a_group_whose_one_image_is_given_for_test_is_never_cut() -> None:
+    images = _given(train=20, test=4)
+    images = [replace(i, group="anna") if i.path in {"test/cat/0.png", "train/cat/3.png"} else i for i in images]
+
+    cut = assign_parts(images, BYTES, SPLIT, seed=1)
+
+    assert (cut.parts["train/cat/3.png"], cut.parts["test/cat/0.png"]) == ("train", "test")
+    finding = find_in_split(images, BYTES, cut)[0]
+    assert finding.text.startswith(
+        "1 group(s) have images in more than one given part, 'anna' for one in train and test"
+    )
+    assert leakage(images, BYTES, cut.parts)["groups"] == 1
+
+
+def test_near_copies_of_given_test_images_are_left_out_and_told_with_both_paths() -> None:
+    images = _given(train=20, test=4)
+    near = _near("test/cat/0.png", "train/cat/3.png")
+    copies = Copies(near=(near,), clusters=((near.first, near.second),))
+
+    cut = assign_parts(images, copies, SPLIT, seed=1)
+
+    assert "train/cat/3.png" not in cut.parts
+    found = {finding.kind: finding for finding in find_in_split(images, copies, cut)}
+    assert found["near copies in train and test"].paths == (near.first, near.second)
+    assert found["near copies in train and test"].severity == "warn"
+    assert leakage(images, copies, cut.parts)["near copies"] == 0
+
+
+def test_near_copies_in_two_classes_stay_together_and_are_warned_of() -> None:
+    images = [an_image(f"{label}/{n}", label, f"{label}{n}") for label in ("cat", "dog") for n in range(30)]
+    copies = Copies(near=(_near("cat/0", "dog/0"),), clusters=(("cat/0", "dog/0"),))
+
+    for seed in range(1, 9):
+        cut = assign_parts(images, copies, SPLIT, seed)
+        assert cut.parts["cat/0"] == cut.parts["dog/0"]
+    (finding,) = [f for f in find_in_split(images, copies, cut) if f.severity == "warn"]
+    assert (finding.kind, finding.paths) == ("conflicting labels of near copies", ("cat/0", "dog/0"))
+
+
+def test_the_same_pixels_in_two_classes_are_left_out() -> None:
+    images = [an_image(f"{label}/{n}", label, f"{label}{n}") for label in ("cat", "dog") for n in range(30)]
+    copies = Copies(content={"cat/0": "k", "dog/0": "k"})
+
+    cut = assign_parts(images, copies, SPLIT, seed=1)
+
+    assert not {"cat/0", "dog/0"} & cut.parts.keys()
+    assert "with the same pixels, 'cat/0' for one" in find_in_split(images, copies, cut)[0].text
 
 
 def _given(**counts: int) -> list[Image]:
@@ -97,21 +224,21 @@ def _given(**counts: int) -> list[Image]:
 @pytest.mark.parametrize(
     ("present", "cut"),
     [
-        ({"train": 20, "test": 5}, {"validation": 6}),
-        ({"train": 20, "validation": 5}, {"test": 6}),
-        ({"train": 20, "validation": 5, "test": 5}, {}),
-        ({"train": 20}, {"validation": 6, "test": 6}),
+        ({"train": 200, "test": 5}, {"validation"}),
+        ({"train": 200, "validation": 5}, {"test"}),
+        ({"train": 200, "validation": 5, "test": 5}, set()),
+        ({"train": 200}, {"validation", "test"}),
     ],
 )
-def test_given_parts_stay_and_what_is_not_given_is_cut_from_train(present: dict[str, int], cut: dict[str, int]) -> None:
+def test_given_parts_stay_and_what_is_not_given_is_cut_from_train(present: dict[str, int], cut: set[str]) -> None:
     images = _given(**present)
 
-    parts = assign_parts(images, SPLIT, seed=3)
+    parts = assign_parts(images, BYTES, SPLIT, seed=3).parts
 
-    counts = Counter(parts.values())
+    counts = Counter(parts[image.path] for image in images if image.part == "train")
     assert all(parts[image.path] == image.part for image in images if image.part != "train")
-    assert {part: counts[part] for part in cut} == cut
-    assert counts["train"] == 2 * present["train"] - sum(cut.values())
+    assert counts.keys() == cut | {"train"}
+    assert all(35 <= counts[part] <= 85 for part in cut if part != "train")  # 400 x 0.15 +- 3.5 x 7.1
     assert given_parts(images) == tuple(present)
 
 
@@ -122,27 +249,28 @@ def test_a_copy_of_a_given_test_image_is_left_out_of_the_other_parts() -> None:
         an_image("validation/cat/leak.png", "cat", "test cat 1", part="validation"),
     ]
 
-    parts = assign_parts(images, SPLIT, seed=1)
+    cut = assign_parts(images, BYTES, SPLIT, seed=1)
+    parts = cut.parts
 
     assert {image.path for image in images} - parts.keys() == {
         "train/cat/leak.png",
         "validation/cat/leak.png",
     }
-    texts = {finding.kind: finding.text for finding in find_in_split(images, parts)}
+    texts = {finding.kind: finding.text for finding in find_in_split(images, BYTES, cut)}
     assert "1 image(s) lie both in train and in test" in texts["same images in train and test"]
     assert "copies in train are left out, the test set stays as given" in texts["same images in train and test"]
     assert "same images in validation and test" in texts
 
 
-def test_images_that_train_and_validation_share_stay_in_both_and_never_reach_a_cut_test_part() -> None:
+def test_copies_of_given_validation_images_are_left_out_of_train_and_never_reach_a_cut_test_part() -> None:
     images = _given(train=8, validation=4)
     leaks = [an_image(f"train/cat/leak{n}.png", "cat", f"validation cat {n}", part="train") for n in range(4)]
 
     for seed in range(1, 20):
-        parts = assign_parts(images + leaks, SPLIT, seed)
-        assert {parts[image.path] for image in leaks} == {"train"}
+        cut = assign_parts(images + leaks, BYTES, SPLIT, seed)
+        assert not cut.parts.keys() & {image.path for image in leaks}
 
-    (finding,) = find_in_split(images + leaks, parts)
+    finding = find_in_split(images + leaks, BYTES, cut)[0]
     assert finding.severity == "warn"
     assert "4 image(s) lie both in train and in validation" in finding.text
     assert "train/cat/leak0.png" in finding.paths
@@ -153,19 +281,19 @@ def test_a_class_with_three_different_images_is_refused_by_name() -> None:
     images += [an_image(f"dog/{n}.png", "dog", f"dog {n % 3}") for n in range(9)]
 
     with pytest.raises(DataError, match=r"class 'dog' has 3 different image.* at least 4 .*check\.drop_classes"):
-        assign_parts(images, SPLIT, seed=1)
+        assign_parts(images, BYTES, SPLIT, seed=1)
 
 
 def test_a_class_that_only_the_given_test_part_has_is_refused() -> None:
     images = [*_given(train=5, validation=2, test=2), an_image("test/cow/0.png", "cow", "cow", part="test")]
 
     with pytest.raises(DataError, match="class 'cow' has 0 different"):
-        assign_parts(images, SPLIT, seed=1)
+        assign_parts(images, BYTES, SPLIT, seed=1)
 
 
 def test_a_class_that_a_given_part_lacks_is_warned_of() -> None:
     images = [image for image in _given(train=9, test=3) if image.path[:8] != "test/dog"]
 
-    (finding,) = find_in_split(images, assign_parts(images, SPLIT, seed=1))
+    finding = find_in_split(images, BYTES, assign_parts(images, BYTES, SPLIT, seed=1))[0]
 
     assert finding.text.startswith("test has no image of 'dog'")

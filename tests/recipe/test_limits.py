@@ -60,3 +60,13 @@ def test_a_range_whose_lower_end_is_above_the_upper_is_refused(key: str) -> None
     with pytest.raises(RecipeError, match=rf"{key} .* the lower end first"):
         load_recipe("quick", [f"{key}=[0.4, 0.3]"])
     assert load_recipe("quick", [f"{key}=[0.3, 0.3]"]).origins[key] == "--set"
+
+
+@pytest.mark.parametrize(("folds", "fold", "fits"), [(0, 1, True), (3, 3, True), (3, 4, False), (0, 2, False)])
+def test_a_fold_is_one_of_the_folds(folds: int, fold: int, fits: bool) -> None:
+    settings = [f"split.folds={folds}", f"split.fold={fold}"]
+    if fits:
+        assert load_recipe("quick", settings).recipe.split.fold == fold
+    else:
+        with pytest.raises(RecipeError, match=rf"split\.fold \(--set\): found {fold}, wanted .* within split\.folds"):
+            load_recipe("quick", settings)
