@@ -26,7 +26,7 @@ from automl.types import (
 class Checked:
     """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE.u8 (one map a size),
 
-    looks.npy (LOOKS of data/looks.py, by map row).
+    looks.npy (LOOKS of data/looks.py, by map row), flags.csv (path,label,rule,value: what rules marked or rejected).
     """
 
     layout: str
