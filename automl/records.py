@@ -24,7 +24,10 @@ from automl.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE.u8 (one map a size)."""
+    """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE.u8 (one map a size),
+
+    looks.npy (LOOKS of data/looks.py, by map row), flags.csv (path,label,rule,value: what rules marked or rejected).
+    """
 
     layout: str
     root: str  # absolute path of the folder that every image's path begins at

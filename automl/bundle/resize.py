@@ -78,6 +78,16 @@ def load_pixels(data: bytes, size_px: int, max_megapixels: float = 64) -> Pixels
     return decode(data, size_px, max_megapixels)[1]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A whole file, decoded."""
+
+    header: Header
+    plain: Image.Image  # mode L or RGB, as stored: not yet turned upright; large JPEGs shrunk while they were decoded
+    turn: int  # EXIF orientation that `squash` has yet to undo
+    opened: Image.Image  # what Pillow made of the file, its pixels loaded
+
+
 def decode(data: bytes, size_px: int, max_megapixels: float = 64) -> tuple[Header, Pixels]:
     """Decode a whole file, turn it upright, make it RGB, and resize it once, antialiased.
 
@@ -90,6 +100,12 @@ def decode(data: bytes, size_px: int, max_megapixels: float = 64) -> tuple[Heade
     Returns: the header's facts, and uint8 (size_px, size_px, 3) in red green blue.
     Raises: ImageFault: not a whole image of an allowed format, or too large a one.
     """
+    picture = load_picture(data, size_px, max_megapixels)
+    return picture.header, squash(picture, size_px)
+
+
+def load_picture(data: bytes, size_px: int, max_megapixels: float = 64) -> Picture:
+    """The first half of `decode`: the whole picture, as good as a square of `size_px` needs it. Raises: ImageFault."""
     with _QUIET:
         image = _open(data, max_megapixels)
         width, height = image.size
@@ -101,18 +117,23 @@ def decode(data: bytes, size_px: int, max_megapixels: float = 64) -> tuple[Heade
             image.draft(None, (2 * size_px, 2 * size_px))
             image.load()  # the whole file: Image.verify() misses truncated ones
             plain = _without_alpha(image)
-            small = plain.resize((size_px, size_px), _FILTER, reducing_gap=2.0).convert("RGB")
         except (ImageFault, MemoryError):
             raise
         except Exception as error:  # Pillow's plugins raise almost anything on damaged bytes
             raise _fault_of(error) from error
         turn = _orientation(image)
-        # The target is a square, so turning after the resize costs less and changes nothing else.
-        upright = small.transpose(_TURN[turn]) if turn in _TURN else small
     if turn >= 5:
         width, height = height, width
     header = Header(width, height, mode, image.format or "", turned or turn != 1, _has_alpha(mode, image))
-    return header, np.array(upright, dtype=np.uint8)
+    return Picture(header, plain, turn, image)
+
+
+def squash(picture: Picture, size_px: int) -> Pixels:
+    """The second half of `decode`: upright, RGB, a square of uint8 (size_px, size_px, 3)."""
+    small = picture.plain.resize((size_px, size_px), _FILTER, reducing_gap=2.0).convert("RGB")
+    # The target is a square, so turning after the resize costs less and changes nothing else.
+    upright = small.transpose(_TURN[picture.turn]) if picture.turn in _TURN else small
+    return np.array(upright, dtype=np.uint8)
 
 
 def shorter_side_px(path: Path, max_megapixels: float = 64) -> int | None:

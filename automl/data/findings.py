@@ -8,22 +8,23 @@ from typing import Final
 
 from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
 from automl.data.files import is_odd, told
+from automl.data.rules import N_EXAMPLES
 from automl.data.scan import Scan
 from automl.data.shared import conflicting_labels, exact_duplicates
 from automl.errors import DataError
 from automl.recipe.model import Check
 from automl.types import Finding, Image, Listing, Rejected, gravest_first
 
-N_EXAMPLES: Final = 20  # paths that a finding names at most
-PLAIN_MODES: Final = frozenset(("RGB", "L"))
-SUFFIXES_OF: Final = {
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif"),  # a JPEG with further pictures behind it, as telephones write
-    "WEBP": (".webp",),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "TIFF": (".tif", ".tiff"),
+ADVICE: Final = {  # why a file was rejected -> what its owner can do
+    "empty file": "Get empty files anew from where they come from.",
+    "truncated": "Get truncated files anew; a copy broke off.",
+    "damaged": "Get damaged files anew, or open them and save them again.",
+    "not an image": "See what the files are that are no images; failed downloads are often web pages.",
+    "unsupported format": "Convert unsupported formats to PNG or JPEG.",
+    "unsupported pixel mode": "Save pictures of unsupported pixel modes with 8 bits a channel.",
+    "too many pixels": "Shrink what is too large, or raise check.max_megapixels.",
+    "too many bytes": "Shrink what is too large, or raise check.max_megapixels.",
+    "cannot be read": "See to the disk, and to the rights on the files that cannot be read.",
 }
 
 
@@ -55,8 +56,12 @@ def refuse_unusable(classes: Sequence[str], scan: Scan, config: Check) -> None:
             )
 
 
-def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
-    """Everything worth saying: the gravest first, each kind at most once."""
+def find_in_check(listing: Listing, scan: Scan, odd: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+    """Everything worth saying: the gravest first, each kind at most once.
+
+    Args:
+        odd: what the rules of rules.py found in single pictures.
+    """
     images = scan.images
     groups = [group for group in by_content(images).values() if len(group) > 1]
     conflicting = [group for group in groups if is_conflicting(group)]
@@ -66,14 +71,7 @@ def find_in_check(listing: Listing, scan: Scan) -> tuple[Finding, ...]:
         conflicting_labels(conflicting),
         _rejected(scan.rejected),
         exact_duplicates(copies),
-        _note(
-            "EXIF orientation",
-            scan.turned,
-            "image(s) are stored turned or mirrored by EXIF orientation; they were turned upright.",
-        ),
-        _note("transparency", scan.transparent, "image(s) have transparency; it was laid on white."),
-        _modes(images),
-        _misnamed(images),
+        *odd,
         _mixed_sizes(images),
         _ignored(listing),
     )
@@ -88,25 +86,8 @@ def _rejected(rejected: Sequence[Rejected]) -> Finding | None:
         severity="warn",
         text=f"{len(rejected)} file(s) cannot be used and are left out: {_reasons(rejected)}.",
         count=len(rejected),
-        advice="Get these files anew from where they come from, or remove them; rejected.csv lists all.",
+        advice=" ".join(dict.fromkeys(ADVICE[reason] for reason in sorted({file.reason for file in rejected}))),
         paths=_paths(file.path for file in rejected),
-    )
-
-
-def _modes(images: Sequence[Image]) -> Finding | None:
-    odd = [image for image in images if image.mode not in PLAIN_MODES]
-    modes = Counter(image.mode for image in odd)
-    named = ", ".join(f"{count} x {mode}" for mode, count in sorted(modes.items()))
-    return _note("converted modes", [image.path for image in odd], f"image(s) were converted to RGB: {named}.")
-
-
-def _misnamed(images: Sequence[Image]) -> Finding | None:
-    wrong = [image for image in images if not image.path.lower().endswith(SUFFIXES_OF[image.format])]
-    example = f", {wrong[0].path!r} is {wrong[0].format}" if wrong else ""
-    return _note(
-        "misleading suffix",
-        [image.path for image in wrong],
-        f"file(s) are of another format than their suffix says{example}; they were read by their content.",
     )
 
 
@@ -136,11 +117,6 @@ def _ignored(listing: Listing) -> Finding | None:
     )
 
 
-def _note(kind: str, paths: Sequence[str], rest: str) -> Finding | None:
-    """A note on some files; None where there are none."""
-    if not paths:
-        return None
-    return Finding(kind=kind, severity="note", text=f"{len(paths)} {rest}", count=len(paths), paths=_paths(paths))
 
 
 def _reasons(rejected: Sequence[Rejected]) -> str:

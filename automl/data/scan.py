@@ -1,8 +1,8 @@
-"""The one decoding pass: every file is opened, hashed, decoded whole, and resized into the pixel maps.
+"""The one decoding pass: every file is opened, hashed, decoded whole, looked at, and resized into the pixel maps.
 
 A map is a raw file of uint8 (n_images, size, size, 3): row after row, no header. Readable files take the rows in the
-order of the listing. Every chunk of files is committed: pixels first, synced; then one line of scan.jsonl, synced.
-A killed scan so loses one chunk at most.
+order of the listing, and looks.raw has one row of LOOKS for each. Every chunk of files is committed: pixels and looks
+first, synced; then one line of scan.jsonl, synced. A killed scan so loses one chunk at most.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from pathlib import Path
 from statistics import median_low
 from typing import IO, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from automl.bundle.resize import Header, ImageFault, Pixels, decode, shorter_side_px
+from automl.bundle.resize import Header, ImageFault, Picture, Pixels, load_picture, shorter_side_px, squash
 from automl.data.layouts import listing_fingerprint
+from automl.data.looks import LOOKS, RAW_NAME, measure, write_looks
 from automl.data.pack import map_name
 from automl.errors import ResourceMissing
 from automl.runs.atomic import named_in_errors, write_bytes
@@ -46,6 +49,7 @@ class Scan:
     turned: tuple[str, ...]  # paths whose EXIF orientation was not upright
     transparent: tuple[str, ...]  # paths with transparency; white shows through
     seconds: float  # of decoding, over all sittings
+    animated: tuple[str, ...] = ()  # paths with several frames or pages; the first was taken
 
     @property
     def n_files(self) -> int:
@@ -58,7 +62,9 @@ class Decoded:
 
     sha256: str
     header: Header
+    animated: bool
     pixels: tuple[Pixels, ...]
+    looks: NDArray[np.void]  # one row of LOOKS
 
 
 def choose_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto"], max_size_px: int) -> int:
@@ -93,6 +99,7 @@ def scan(
 ) -> Scan:
     """Decode every listed file once and write a pixel map for each size into the folder; goes on where it was killed.
 
+    Writes: pixels-SIZE.u8, looks.npy (LOOKS, by map row), and scan.jsonl and looks.raw, by which a killed scan goes on.
     Raises: ResourceMissing: the disk has too little room for the maps.
     """
     root, files = Path(listing.root), listing.files
@@ -106,7 +113,10 @@ def scan(
     with ExitStack() as stack:
         stack.enter_context(named_in_errors(folder))  # first: what a full disk refused is tried again by each close
         lines = stack.enter_context(journal.open("ab"))
-        maps = [stack.enter_context(_open_map(folder, size, len(so_far.images))) for size in sizes_px]
+        rows = [
+            stack.enter_context(_open_rows(folder / name, bytes_, len(so_far.images)))
+            for name, bytes_ in _row_files(sizes_px)
+        ]
         pool = ThreadPoolExecutor(threads)
         stack.callback(pool.shutdown, cancel_futures=True)
         while so_far.n_files < len(files):
@@ -118,8 +128,9 @@ def scan(
                 progress(next(ticks), len(files))
             seconds = time.perf_counter() - started
             found = _sorted_out(chunk, outcomes, first_row=len(so_far.images), seconds=seconds)
-            _commit(lines, maps, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
+            _commit(lines, rows, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
             so_far = _joined(so_far, found)
+    write_looks(folder, len(so_far.images))
     return so_far
 
 
@@ -140,13 +151,48 @@ def _look_at(root: Path, file: ListedFile, sizes_px: Sequence[int], max_megapixe
         if file.size_bytes > BYTES_PER_PIXEL * max_megapixels * 1e6:
             raise ImageFault("too many bytes", f"{file.size_bytes / 1e6:.0f} MB")
         data = (root / file.path).read_bytes()
-        decoded = [decode(data, size, max_megapixels) for size in sizes_px]
+        return _decoded(data, sizes_px, max_megapixels)
     except ImageFault as fault:
         return Rejected(path=file.path, label=file.label, reason=fault.reason, detail=fault.detail)
     except OSError as error:
         return Rejected(path=file.path, label=file.label, reason="cannot be read", detail=error.strerror or str(error))
-    pixels = tuple(pixels for _, pixels in decoded)
-    return Decoded(sha256=hashlib.sha256(data).hexdigest(), header=decoded[0][0], pixels=pixels)
+
+
+def _decoded(data: bytes, sizes_px: Sequence[int], max_megapixels: float) -> Decoded:
+    """Decode once, for the largest size, and look. Raises: ImageFault.
+
+    A large JPEG shrinks while it is decoded, further for a small square than for a large one. Where the steps differ
+    it is decoded again, for each size must get the very pixels that `decode` gives a bundle of that size.
+    """
+    largest = max(sizes_px)
+    picture = load_picture(data, largest, max_megapixels)
+    pixels = []
+    for size in sizes_px:
+        same = _jpeg_step(picture.header, size) == _jpeg_step(picture.header, largest)
+        pixels.append(squash(picture if same else load_picture(data, size, max_megapixels), size))
+    return Decoded(
+        sha256=hashlib.sha256(data).hexdigest(),
+        header=picture.header,
+        pixels=tuple(pixels),
+        looks=measure(picture, largest),
+        animated=_is_animated(picture),  # last: to look for a second frame may throw the first one away
+    )
+
+
+def _jpeg_step(header: Header, size_px: int) -> int:
+    """By how much Pillow's `draft` shrinks a JPEG that keeps twice the size: 1, 2, 4 or 8; 1 for other formats."""
+    if header.format not in {"JPEG", "MPO"}:
+        return 1
+    times = min(header.width_px, header.height_px) // (2 * size_px)
+    return min(8, 1 << max(0, times.bit_length() - 1))
+
+
+def _is_animated(picture: Picture) -> bool:
+    """Whether there is a second frame or page. What a telephone puts behind its JPEG (MPO) is none."""
+    try:
+        return picture.header.format != "MPO" and bool(getattr(picture.opened, "is_animated", False))
+    except Exception:  # noqa: BLE001  # the first frame is whole; what comes after it may be anything
+        return False
 
 
 def _sorted_out(
@@ -175,6 +221,7 @@ def _sorted_out(
         rejected=tuple(found for found in outcomes if isinstance(found, Rejected)),
         turned=tuple(file.path for file, found in pairs if found.header.turned),
         transparent=tuple(file.path for file, found in pairs if found.header.transparent),
+        animated=tuple(file.path for file, found in pairs if found.animated),
         seconds=seconds,
     )
 
@@ -185,25 +232,31 @@ def _joined(first: Scan, second: Scan) -> Scan:
         rejected=first.rejected + second.rejected,
         turned=first.turned + second.turned,
         transparent=first.transparent + second.transparent,
+        animated=first.animated + second.animated,
         seconds=first.seconds + second.seconds,
     )
 
 
-def _open_map(folder: Path, size_px: int, n_rows: int) -> IO[bytes]:
-    """The map, cut after the committed rows and open for the next ones.
+def _row_files(sizes_px: Sequence[int]) -> list[tuple[str, int]]:
+    """Every file with one row an image: its name, and the bytes of a row."""
+    return [*((map_name(size), 3 * size * size) for size in sizes_px), (RAW_NAME, LOOKS.itemsize)]
+
+
+def _open_rows(path: Path, row_bytes: int, n_rows: int) -> IO[bytes]:
+    """The file, cut after the committed rows and open for the next ones.
 
     Plain writes, not a mapping: a full disk is then an error of the write, and not a signal that ends the process.
     """
-    file = (folder / map_name(size_px)).open("ab")
-    file.truncate(3 * size_px * size_px * n_rows)
+    file = path.open("ab")
+    file.truncate(row_bytes * n_rows)
     return file
 
 
-def _commit(journal: IO[bytes], maps: Sequence[IO[bytes]], found: Scan, decoded: Sequence[Decoded]) -> None:
-    """Pixels first, then the line that vouches for them."""
-    for at, file in enumerate(maps):
+def _commit(journal: IO[bytes], rows: Sequence[IO[bytes]], found: Scan, decoded: Sequence[Decoded]) -> None:
+    """Pixels and looks first, then the line that vouches for them."""
+    for at, file in enumerate(rows):
         for image in decoded:
-            file.write(image.pixels[at].tobytes())
+            file.write((*image.pixels, image.looks)[at].tobytes())
         _sync(file)
     journal.write(_SCAN.dump_json(found) + b"\n")
     _sync(journal)
@@ -226,17 +279,16 @@ def _resumed(journal: Path, inputs: dict[str, object], folder: Path, sizes_px: S
     if lines and lines[0] == head:
         for line in lines[1:]:
             found = _joined(found, _SCAN.validate_json(line))
-        if all(_rows_in(folder, size) >= len(found.images) for size in sizes_px):
+        if all(_rows_in(folder / name, size) >= len(found.images) for name, size in _row_files(sizes_px)):
             os.truncate(journal, sum(len(line) + 1 for line in lines))
             return found
     write_bytes(journal, head + b"\n")
     return nothing
 
 
-def _rows_in(folder: Path, size_px: int) -> int:
-    """Whole rows in the map of that size."""
-    path = folder / map_name(size_px)
-    return path.stat().st_size // (3 * size_px * size_px) if path.exists() else 0
+def _rows_in(path: Path, row_bytes: int) -> int:
+    """Whole rows in the file."""
+    return path.stat().st_size // row_bytes if path.exists() else 0
 
 
 _SCAN: Final = TypeAdapter(Scan)

@@ -12,8 +12,12 @@ from statistics import median_low
 
 from automl.data.archives import opened
 from automl.data.findings import find_in_check, refuse_unusable
+from automl.data.flags import rejected_flags, write_flags
 from automl.data.images import write_images, write_rejected
 from automl.data.layouts import list_dataset
+from automl.data.looks import read_looks
+from automl.data.marks import Pictures
+from automl.data.rules import apply_rules, findings_of, flags_of
 from automl.data.scan import choose_size_px, scan, shorter_sides_px
 from automl.records import Checked
 from automl.runtime.context import StageContext
@@ -25,7 +29,8 @@ MAX_THREADS = 16  # each may hold one decoded picture of check.max_megapixels
 def run(ctx: StageContext) -> Checked:
     """Decode the dataset, quarantine what cannot be read, and say what is in it.
 
-    Writes: images.csv, rejected.csv, pixels-SIZE.u8; scan.jsonl, by which a killed scan goes on.
+    Writes: images.csv, rejected.csv, flags.csv, pixels-SIZE.u8, looks.npy; scan.jsonl and looks.raw, by which a killed
+        scan goes on.
     Raises: DataError: the dataset is of no use; RecipeError: an unknown class is to be dropped;
         ResourceMissing: the disk has too little room.
     """
@@ -49,13 +54,22 @@ def run(ctx: StageContext) -> Checked:
         progress=lambda done, total: ctx.progress(done, total, "images decoded"),
     )
     refuse_unusable(listing.classes, found, config)
-    findings = find_in_check(listing, found)
+    pictures = Pictures(
+        images=found.images,
+        looks=read_looks(ctx.output("looks.npy").parent, len(found.images)),
+        turned=frozenset(found.turned),
+        transparent=frozenset(found.transparent),
+        animated=frozenset(found.animated),
+    )
+    marked = apply_rules(pictures)
+    findings = find_in_check(listing, found, findings_of(pictures, marked))
     for finding in findings:
         if finding.severity == "warn":
             ctx.warn(finding.text)
     images = found.images
     write_images(ctx.output("images.csv"), images)
     write_rejected(ctx.output("rejected.csv"), found.rejected)
+    write_flags(ctx.output("flags.csv"), (*flags_of(pictures, marked), *rejected_flags(found.rejected)))
     return Checked(
         layout=listing.layout,
         root=listing.root,

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import ast
+import inspect
 from dataclasses import replace
 
 import pytest
 
-from automl.data.findings import find_in_check, refuse_unusable
+from automl.bundle import resize
+from automl.data import scan as scan_module
+from automl.data.findings import ADVICE, find_in_check, refuse_unusable
 from automl.data.scan import Scan
 from automl.errors import DataError
 from automl.recipe.model import Check
-from automl.types import Image, Listing, Rejected
+from automl.types import Finding, Image, Listing, Rejected
 from tests.strategies import an_image
 
 LISTING = Listing(layout="folder per class", root="/photos", classes=("cat", "dog"), files=(), ignored={})
@@ -18,19 +22,12 @@ def _images(per_class: int = 5) -> list[Image]:
     return [an_image(f"{c}/{n}.png", c, f"{c} {n}") for c in LISTING.classes for n in range(per_class)]
 
 
-def _scan(images: list[Image], n_rejected: int = 0, **more: tuple[str, ...]) -> Scan:
+def _scan(images: list[Image], n_rejected: int = 0) -> Scan:
     rejected = tuple(
         Rejected(path=f"cat/bad{n}.png", label="cat", reason="truncated" if n else "empty file", detail="")
         for n in range(n_rejected)
     )
-    facts = {"turned": (), "transparent": (), **more}
-    return Scan(
-        images=tuple(images), rejected=rejected, turned=facts["turned"], transparent=facts["transparent"], seconds=1
-    )
-
-
-def _texts(scan: Scan, listing: Listing = LISTING) -> dict[str, str]:
-    return {finding.kind: finding.text for finding in find_in_check(listing, scan)}
+    return Scan(images=tuple(images), rejected=rejected, turned=(), transparent=(), seconds=1)
 
 
 def test_a_clean_dataset_has_no_findings_and_is_not_refused() -> None:
@@ -45,20 +42,21 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
         an_image("dog/x.png", "dog", "x"),
         an_image("cat/x.png", "cat", "x"),
     ]
-    images[1] = replace(images[1], mode="CMYK")
-    images[2] = replace(images[2], format="WEBP", width_px=300, height_px=200)
+    images[2] = replace(images[2], width_px=300, height_px=200)
     listing = replace(LISTING, ignored={"hidden": 2, "suffix .txt": 1})
+    odd = (
+        Finding(kind="dark images", severity="note", text="2 image(s) are dark.", count=2),
+        Finding(kind="constant images", severity="warn", text="1 image(s) are even.", count=1),
+    )
 
-    findings = find_in_check(listing, _scan(images, 3, turned=("dog/1.png",), transparent=("dog/2.png",)))
+    findings = find_in_check(listing, _scan(images, 3), odd)
 
     assert [(finding.kind, finding.severity) for finding in findings] == [
         ("conflicting labels", "warn"),
         ("rejected files", "warn"),
+        ("constant images", "warn"),
         ("exact duplicates", "note"),
-        ("EXIF orientation", "note"),
-        ("transparency", "note"),
-        ("converted modes", "note"),
-        ("misleading suffix", "note"),
+        ("dark images", "note"),
         ("mixed sizes", "note"),
         ("ignored files", "note"),
     ]
@@ -67,10 +65,29 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
     assert "'cat' and 'dog'; all 2 files are left out" in texts["conflicting labels"]
     assert texts["rejected files"] == "3 file(s) cannot be used and are left out: 1 x empty file, 2 x truncated."
     assert "1 image(s) are there more than once, 2 files in all" in texts["exact duplicates"]
-    assert "1 x CMYK" in texts["converted modes"]
-    assert "'cat/2.png' is WEBP" in texts["misleading suffix"]
     assert "2 different sizes, shorter sides from 24 to 200 px, most often 32 x 24 (12 images)" in texts["mixed sizes"]
     assert "2 x hidden, 1 x suffix .txt" in texts["ignored files"]
+
+
+def test_rejected_files_come_with_what_to_do_about_each_reason() -> None:
+    (finding,) = find_in_check(LISTING, _scan(_images(), 3))
+
+    assert finding.advice == f"{ADVICE['empty file']} {ADVICE['truncated']}"
+    assert (finding.count, finding.paths[0]) == (3, "cat/bad0.png")
+
+
+def test_every_reason_that_a_file_is_rejected_for_has_its_advice() -> None:
+    calls = [node for module in (resize, scan_module) for node in ast.walk(ast.parse(inspect.getsource(module)))]
+    reasons = {
+        text.value
+        for node in calls
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"ImageFault", "Rejected"}
+        for given in (*node.args[:1], *(word.value for word in node.keywords if word.arg == "reason"))
+        for text in ast.walk(given)
+        if isinstance(text, ast.Constant)
+    }
+
+    assert reasons == set(ADVICE)
 
 
 def test_findings_do_not_depend_on_file_order_and_name_twenty_paths_at_most() -> None:
@@ -80,12 +97,6 @@ def test_findings_do_not_depend_on_file_order_and_name_twenty_paths_at_most() ->
 
     assert find_in_check(LISTING, _scan(images[::-1])) == (finding,)
     assert len(finding.paths) == 20
-
-
-def test_jpegs_with_any_usual_suffix_are_not_called_misleading() -> None:
-    images = [replace(image, path=f"cat/{n}.JPEG", format="MPO") for n, image in enumerate(_images())]
-
-    assert "misleading suffix" not in _texts(_scan(images))
 
 
 def test_no_readable_image_is_refused_with_the_reasons() -> None:

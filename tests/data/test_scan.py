@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from automl.bundle.resize import load_pixels
+from automl.bundle.resize import load_picture, load_pixels
 from automl.data import scan as scan_module
 from automl.data.layouts import list_dataset
+from automl.data.looks import NAME, RAW_NAME, measure, read_looks
 from automl.data.pack import map_name, open_map
 from automl.data.scan import LADDER_PX, Scan, choose_size_px, scan, shorter_sides_px
 from automl.errors import ResourceMissing
@@ -70,6 +71,69 @@ def test_every_readable_file_gets_a_row_that_holds_its_pixels(spoilt_dataset: Pa
             data = (spoilt_dataset / image.path).read_bytes()
             assert image.sha256 == hashlib.sha256(data).hexdigest()
             assert np.array_equal(pixels[image.row], load_pixels(data, size))
+    looks = read_looks(folder, 57)
+    for image in found.images[::9]:
+        data = (spoilt_dataset / image.path).read_bytes()
+        assert looks[image.row] == measure(load_picture(data, 24), 24)
+
+
+@pytest.fixture
+def large_photos(tmp_path: Path) -> Path:
+    """Two classes of one JPEG each, of a size that is shrunk by 8, 4 or 2 while it is decoded for 16, 40 or 64 px."""
+    y, x = np.mgrid[:300, :400]
+    for shift, label in enumerate("ab"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        picture = PillowImage.fromarray((127 + 120 * np.sin(x / 7 + shift) * np.cos(y / 5)).astype(np.uint8))
+        picture.save(tmp_path / "photos" / label / "0.jpg", quality=90)
+    return tmp_path / "photos"
+
+
+def test_each_size_of_a_large_photo_gets_the_pixels_that_a_bundle_sees(large_photos: Path, folder: Path) -> None:
+    found = _scan(large_photos, folder, sizes=(16, 40, 64))
+
+    for size in (16, 40, 64):
+        pixels = open_map(folder / map_name(size), 2, size)
+        for image in found.images:
+            assert np.array_equal(pixels[image.row], load_pixels((large_photos / image.path).read_bytes(), size))
+
+
+@pytest.mark.parametrize(("sizes", "times"), [((16, 24), 60), ((24, 16, 32), 60)])
+def test_a_file_is_decoded_once_for_all_sizes(
+    bars_dataset: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, ...], times: int
+) -> None:
+    loaded = []
+    monkeypatch.setattr(scan_module, "load_picture", lambda *given: loaded.append(1) or load_picture(*given))
+
+    _scan(bars_dataset, folder, sizes=sizes)
+
+    assert len(loaded) == times
+
+
+def test_animations_and_pages_are_told_and_their_first_frame_is_taken(tmp_path: Path, folder: Path) -> None:
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for suffix in ("gif", "webp", "png", "tif"):
+            frames = [PillowImage.new("RGB", (20, 20), (shade, 0, 0)) for shade in (250, 90, 10)]
+            more = {"save_all": True, "append_images": frames[1:]} if label == "a" else {}
+            frames[0].save(tmp_path / "set" / label / f"0.{suffix}", **more)
+
+    found = _scan(tmp_path / "set", folder)
+
+    assert found.animated == ("a/0.gif", "a/0.png", "a/0.tif", "a/0.webp")
+    pixels = open_map(folder / map_name(16), 8, 16)
+    assert (np.abs(pixels.astype(int) - (250, 0, 0)) < 8).all()
+
+
+def test_a_telephones_jpeg_with_a_picture_behind_it_is_no_animation(tmp_path: Path, folder: Path) -> None:
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        first, second = PillowImage.new("RGB", (20, 20)), PillowImage.new("RGB", (20, 20), "red")
+        first.save(tmp_path / "set" / label / "0.jpg", format="MPO", save_all=True, append_images=[second])
+
+    found = _scan(tmp_path / "set", folder)
+
+    assert [image.format for image in found.images] == ["MPO", "MPO"]
+    assert found.animated == ()
 
 
 def test_unusable_files_are_rejected_with_a_reason(spoilt_dataset: Path, folder: Path) -> None:
@@ -104,7 +168,8 @@ def test_a_killed_scan_goes_on_and_ends_as_an_undisturbed_one(
 
     assert resumed.images == undisturbed.images
     assert resumed.rejected == undisturbed.rejected
-    assert (folder / map_name(16)).read_bytes() == (tmp_path / "undisturbed" / map_name(16)).read_bytes()
+    for name in (map_name(16), NAME):
+        assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
 
 
 def test_committed_chunks_are_not_decoded_again(spoilt_dataset: Path, folder: Path) -> None:
@@ -130,16 +195,17 @@ def test_a_cut_journal_and_a_map_that_is_ahead_of_it_end_as_an_undisturbed_scan(
             PillowImage.new("L", (20, 20), 10 * number).save(root / "set" / label / f"{number}.png")
     (root / "check").mkdir()
     undisturbed = _scan(root / "set", root / "check")
-    pixels = (root / "check" / map_name(16)).read_bytes()
+    rows = {name: (root / "check" / name).read_bytes() for name in (map_name(16), RAW_NAME, NAME)}
     journal = root / "check" / "scan.jsonl"
     journal.write_bytes(journal.read_bytes()[: int(cut * journal.stat().st_size)])
-    with (root / "check" / map_name(16)).open("ab") as file:
-        file.write(b"x" * extra)
+    for name in (map_name(16), RAW_NAME):
+        with (root / "check" / name).open("ab") as file:
+            file.write(b"x" * extra)
 
     again = _scan(root / "set", root / "check")
 
     assert again.images == undisturbed.images
-    assert (root / "check" / map_name(16)).read_bytes() == pixels
+    assert {name: (root / "check" / name).read_bytes() for name in rows} == rows
 
 
 def test_other_sizes_or_a_lost_map_start_afresh(bars_dataset: Path, folder: Path) -> None:
@@ -147,9 +213,11 @@ def test_other_sizes_or_a_lost_map_start_afresh(bars_dataset: Path, folder: Path
     other = _scan(bars_dataset, folder, sizes=(24,))
     assert open_map(folder / map_name(24), 60, 24).any()
 
-    (folder / map_name(24)).unlink()
-    assert _scan(bars_dataset, folder, sizes=(24,)).images == other.images
-    assert open_map(folder / map_name(24), 60, 24).any()
+    for lost in (map_name(24), RAW_NAME):
+        (folder / lost).unlink()
+        assert _scan(bars_dataset, folder, sizes=(24,)).images == other.images
+        assert open_map(folder / map_name(24), 60, 24).any()
+        assert read_looks(folder, 60)["contrast"].all()
 
 
 def test_too_little_room_is_said_before_anything_is_decoded(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from automl.bundle.resize import load_pixels
+from automl.data.flags import read_flags
 from automl.data.images import read_images, read_rejected
 from automl.data.pack import open_map
 from automl.errors import DataError
@@ -62,6 +63,8 @@ def test_a_broken_file_is_quarantined_warned_of_and_has_no_row(make_context: Mak
     assert (ctx.folder.stage("check") / "pixels-32.u8").stat().st_size == 59 * 32 * 32 * 3
     assert isinstance(ctx.front, QuietFront)
     assert ctx.front.warnings == ["1 file(s) cannot be used and are left out: 1 x truncated."]
+    (flag,) = read_flags(ctx.folder.stage("check") / "flags.csv")
+    assert (flag.path, flag.rule) == ("down/007.png", "truncated")
 
 
 def test_the_recipes_size_wins_and_classes_can_be_dropped(make_context: MakeContext, bars_dataset: Path) -> None:
@@ -124,6 +127,9 @@ def test_real_photos_with_exif_are_turned_upright(make_context: MakeContext, tmp
 
     checked = check.run(make_context("check", tmp_path / "sign_digits"))
 
-    assert {finding.kind for finding in checked.findings} == {"EXIF orientation", "mixed sizes"}
+    found = {finding.kind: finding for finding in checked.findings}
+    assert found.keys() == {"EXIF orientation", "mixed sizes", "size outliers"}
+    assert (found["size outliers"].severity, found["size outliers"].count) == ("warn", 3)
+    assert "3 x 3024x3024; all of them are in class '7'" in found["size outliers"].text
     assert checked.shorter_side_px == (100, 100, 3024)
     assert checked.n_rejected == 0
