@@ -34,7 +34,6 @@ def judged(images: list[Image], labels: np.ndarray, n_classes: int, own: float =
         ("colour mode", [{"mode": "RGB"}, {"mode": "L"}]),
         ("file format", [{"format": "PNG"}, {"format": "JPEG"}]),
         ("size and aspect", [{"width_px": 640, "height_px": 480}, {"width_px": 224, "height_px": 224}]),
-        ("size of the file", [{"size_bytes": 90_000}, {"size_bytes": 9_000}]),
     ],
 )
 def test_a_fact_that_tells_the_classes_apart_is_loud_and_the_others_are_not(facts, of_class) -> None:
@@ -85,6 +84,12 @@ def test_facts_that_are_the_same_for_all_have_no_column_and_no_row() -> None:
     tables = facts_of(images, colours(40))
     assert [name for name, table in tables.items() if table.size] == ["mean colour"]
     assert set(judged(images, np.arange(40) % 2, 2)) == {"mean colour", ALL}
+
+
+def test_how_well_a_file_compresses_is_no_shortcut() -> None:
+    labels = np.arange(120) % 2
+    images = [image(row, size_bytes=9_000 * (1 + row % 2)) for row in range(120)]
+    assert loud(tuple(judged(images, labels, 2).values())) == ()
 
 
 def test_tiny_classes_few_images_and_one_class_are_endured() -> None:
