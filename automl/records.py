@@ -73,8 +73,10 @@ class Packed:
 class Picked:
     """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
 
-    BACKBONE/probe.npz (mean, scale, kernel, bias), first/model.weights.h5 (the best probe as a whole network),
-    first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the class shares alone).
+    BACKBONE/probe.npz (mean, scale, kernel, bias), BACKBONE/held_out.npy (float32, training images x classes, in pack's
+    order: probabilities by fits that had not seen the image), suspects.csv, first/model.weights.h5 (the best probe as a
+    whole network), first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the class
+    shares alone).
     """
 
     ranking: tuple[BackboneScore, ...]
@@ -86,6 +88,7 @@ class Picked:
     flip_is_safe: bool  # mirrored validation images are classified as well as the plain ones
     flip_accuracy: float
     warnings: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()  # of train and validation; the test images are not looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,21 @@ class Rejected:
     detail: str  # the decoder's own words
 
 
+SuspectKind = Literal["label error", "near duplicate", "outlier"]
+SUSPECT_KINDS: Final[tuple[SuspectKind, ...]] = ("label error", "near duplicate", "outlier")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """One image of train or validation that its features make doubtful."""
+
+    path: str
+    label: str
+    kind: SuspectKind
+    score: float  # label error: 1 - probability of its label; near duplicate: cosine; outlier: distance to the 20th
+    other: str  # label error: the class it looks like; near duplicate: its twin's path; outlier: ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """A measured value and its 95 % interval."""

@@ -1,4 +1,4 @@
-"""The tables that check and split leave behind as CSV: images.csv, rejected.csv, split.csv."""
+"""The tables that check, split and pick leave behind as CSV: images.csv, rejected.csv, split.csv, suspects.csv."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 
 from automl.errors import StageFailed
 from automl.runs.atomic import write_text
-from automl.types import Image, Part, Rejected
+from automl.types import Image, Part, Rejected, Suspect
 
-R = TypeVar("R", Image, Rejected, "Assigned")
+R = TypeVar("R", Image, Rejected, Suspect, "Assigned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,16 @@ def write_split(path: Path, assigned: Sequence[Assigned]) -> None:
 def read_split(path: Path) -> tuple[Assigned, ...]:
     """Read split.csv. Raises: StageFailed: it is not what `write_split` writes."""
     return _read(path, Assigned)
+
+
+def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
+    """Write suspects.csv, in the order given, durably."""
+    _write(path, Suspect, suspects)
+
+
+def read_suspects(path: Path) -> tuple[Suspect, ...]:
+    """Read suspects.csv. Raises: StageFailed: it is not what `write_suspects` writes."""
+    return _read(path, Suspect)
 
 
 def _write(path: Path, kind: type[R], rows: Sequence[R]) -> None:

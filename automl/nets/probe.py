@@ -24,6 +24,8 @@ MOST_IMAGES: Final = 4000  # C, the out-of-fold predictions and the neighbours a
 NOISE_SE: Final = 3.0  # standard errors of a paired difference that count as noise; the best of eight looks too good
 NOISE_ACCURACY: Final = 0.01  # so little is noise always: fine-tuning moves the accuracy by more
 NOISE_LOSS: Final = 0.1  # nats; a probe above the best by more is too unsure to ship as it is
+JUDGED: Final = 3e-4  # tolerance of the folds' fits, each of which starts at the one before
+SHIPPED: Final = 1e-5  # of fits that start at nothing
 LEAST_PROBABILITY: Final = 1e-7  # log loss counts no probability as smaller
 
 
@@ -59,6 +61,7 @@ class ProbeFit:
     c: float
     grid: tuple[Fold, ...]
     out_of_fold: NDArray[np.bool_]  # (m,): whether each image was right when it was held out; m = min(n, 4000)
+    held_out: Floats  # (n, classes): each image's probabilities by a fit that had not seen it
     knn_accuracy: float
 
 
@@ -72,8 +75,9 @@ def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, nei
     fine-tuned (docs/design.md, decision 15).
 
     Above 4,000 images C, the out-of-fold predictions and the neighbours come from a stratified subset of 4,000, the
-    same for every backbone; the fit at the end uses all. Features are standardised once, over all images given: the
-    held-out ones lend the folds their mean and spread, but no label.
+    same for every backbone; the fit at the end uses all, and the other images' held-out probabilities come from a fit
+    on the subset. Features are standardised once, over all images given: the held-out ones lend the folds their mean
+    and spread, but no label.
     Args:
         features: float32 (n, d), of the training part. labels: int64 (n,), in [0, n_classes).
         folds: at least 2; fewer are made where there are fewer images.
@@ -88,10 +92,19 @@ def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, nei
     # BLAS threads wait for each other at every product of this shape: on two busy cores one thread took a tenth of
     # the time of two. The folds run side by side instead.
     with threadpool_limits(1):
-        held_out = _cross_validate(_rotate(some_x), some_labels, n_classes, folds=folds, seed=seed)
-        picked = choose_c([losses for losses, _ in held_out], [right for _, right in held_out])
+        some = _rotate(some_x)
+        probabilities = _cross_validate(some, some_labels, n_classes, folds=folds, seed=seed)
+        losses = [log_losses(one, some_labels) for one in probabilities]
+        right = [one.argmax(axis=1) == some_labels for one in probabilities]
+        picked = choose_c(losses, right)
+        held_out = np.empty((len(x), n_classes), np.float32)
+        held_out[chosen] = probabilities[picked]
+        if len(chosen) < len(x):
+            others = np.setdiff1d(np.arange(len(x)), chosen)
+            weights = _fit(some, some_labels, n_classes, GRID[picked], None, tolerance=SHIPPED)
+            held_out[others] = _predict(x[others] @ some.basis, weights)
         rotated = _rotate(x)
-        weights = _fit(rotated, labels, n_classes, GRID[picked], None, tolerance=1e-5)
+        weights = _fit(rotated, labels, n_classes, GRID[picked], None, tolerance=SHIPPED)
     return ProbeFit(
         probe=Probe(
             mean=mean.astype(np.float32),
@@ -101,10 +114,11 @@ def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, nei
         ),
         c=GRID[picked],
         grid=tuple(
-            Fold(c=c, accuracy=float(right.mean()), loss=float(losses.mean()))
-            for c, (losses, right) in zip(GRID, held_out, strict=True)
+            Fold(c=c, accuracy=float(hits.mean()), loss=float(loss.mean()))
+            for c, loss, hits in zip(GRID, losses, right, strict=True)
         ),
-        out_of_fold=held_out[picked][1],
+        out_of_fold=right[picked],
+        held_out=held_out,
         knn_accuracy=knn_accuracy(some_x, some_labels, neighbours=neighbours),
     )
 
@@ -192,10 +206,8 @@ def _rotate(x: Floats) -> _Rotated:
     return _Rotated(np.ascontiguousarray(x @ basis), basis, values[kept].astype(np.float64) / n)
 
 
-def _cross_validate(
-    data: _Rotated, labels: Ints, n_classes: int, *, folds: int, seed: int
-) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
-    """For each C of the grid, the out-of-fold log loss of each image (n,) and whether it was right (n,)."""
+def _cross_validate(data: _Rotated, labels: Ints, n_classes: int, *, folds: int, seed: int) -> Floats:
+    """For each C of the grid, the out-of-fold probabilities: float32 (grid, n, classes)."""
     fold = assign_folds(labels, folds, seed=seed)
     probabilities = np.empty((len(GRID), len(labels), n_classes), np.float32)
 
@@ -205,17 +217,22 @@ def _cross_validate(
         weights = None
         for place, c in enumerate(GRID):
             # From one C to the next the solution moves little.
-            weights = _fit(part, labels[~held], n_classes, c, weights, tolerance=3e-4)
-            logits = data.z[held] @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32)
-            probabilities[place, held] = _softmax(logits)
+            weights = _fit(part, labels[~held], n_classes, c, weights)
+            probabilities[place, held] = _predict(data.z[held], weights)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(hold_out, range(int(fold.max()) + 1)))
-    return [(log_losses(one, labels), one.argmax(axis=1) == labels) for one in probabilities]
+    return probabilities
 
 
 def _fit(
-    data: _Rotated, labels: Ints, n_classes: int, c: float, start: NDArray[np.float64] | None, *, tolerance: float
+    data: _Rotated,
+    labels: Ints,
+    n_classes: int,
+    c: float,
+    start: NDArray[np.float64] | None,
+    *,
+    tolerance: float = JUDGED,
 ) -> NDArray[np.float64]:
     """Multinomial logistic regression with an L2 penalty on all but the bias, by L-BFGS.
 
@@ -247,6 +264,11 @@ def _fit(
     options = {"maxiter": 300, "gtol": tolerance, "ftol": tolerance**2}
     found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
     return np.asarray(found.x.reshape(-1, n_classes) * unit, dtype=np.float64)
+
+
+def _predict(z: Floats, weights: NDArray[np.float64]) -> Floats:
+    """Probabilities, float32 (m, classes), of rotated features (m, r)."""
+    return _softmax(z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
 
 
 def _softmax(logits: NDArray[np.floating]) -> Floats:

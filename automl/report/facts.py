@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from automl.records import Checked, Compressed, Evaluated, Exported, Packed, Parted, Picked, Trained, Tuned
-from automl.types import Rejected, Scores, Variant
+from automl.types import Rejected, Scores, Suspect, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,9 @@ class Facts:
     exported: Exported
     samples: tuple[Sample, ...]
     mistake_pictures: Mapping[int, str]  # row of the map -> data: address
+    suspects: tuple[Suspect, ...] = ()  # those that the page shows, of train and validation
+    n_suspects: int = 0  # all of them
+    suspect_pictures: Mapping[str, str] = field(default_factory=dict)  # path -> data: address
 
     @property
     def test(self) -> Scores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from automl.report.facts import Sample
+from automl.types import SUSPECT_KINDS, Suspect
 
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -21,6 +22,8 @@ SHOWN_PX: Final = 160  # larger ones are made smaller; the page shows them at 14
 JPEG_QUALITY: Final = 85
 SAMPLE_CLASSES: Final = 12
 SAMPLE_IMAGES: Final = 8
+SUSPECTS: Final = 24  # that a page shows
+OF_A_KIND: Final = 6  # of each kind at least, where there are so many; label errors get the places that are left first
 
 
 def data_address(pixels: Pixels) -> str:
@@ -50,3 +53,27 @@ def samples(pixels: Pixels, rows: Indices, labels: Indices, classes: Sequence[st
         places = np.linspace(0, len(own) - 1, min(len(own), SAMPLE_IMAGES)).round().astype(np.int64)
         found.append(Sample(label=label, pictures=tuple(data_address(pixels[row]) for row in own[places])))
     return tuple(found)
+
+
+def shown_suspects(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
+    """At most SUSPECTS of them, each kind in its own order, label errors first."""
+    kinds = [[suspect for suspect in suspects if suspect.kind == kind] for kind in SUSPECT_KINDS]
+    places = [min(OF_A_KIND, len(kind)) for kind in kinds]
+    for number, kind in enumerate(kinds):
+        places[number] += min(SUSPECTS - sum(places), len(kind) - places[number])
+    return tuple(suspect for kind, n in zip(kinds, places, strict=True) for suspect in kind[:n])
+
+
+def suspect_pictures(suspects: Sequence[Suspect], pixels: Pixels, rows: Mapping[str, int]) -> dict[str, str]:
+    """Path -> data: address, of the suspects and of near duplicates' twins.
+
+    Args:
+        rows: path -> row of the map; a path that is not there gets no picture.
+    """
+    paths = [path for suspect in suspects for path in (suspect.path, twin_of(suspect)) if path in rows]
+    return {path: data_address(pixels[rows[path]]) for path in paths}
+
+
+def twin_of(suspect: Suspect) -> str:
+    """A near duplicate's twin's path; "" for other kinds."""
+    return suspect.other if suspect.kind == "near duplicate" else ""

@@ -35,8 +35,8 @@ def remarks_of(facts: Facts, own: bool) -> tuple[str, ...]:
 
 
 def findings_of(facts: Facts) -> tuple[Finding, ...]:
-    """What check and split found, the gravest first."""
-    return gravest_first((*facts.checked.findings, *facts.parted.findings))
+    """What check, split and pick found, the gravest first."""
+    return gravest_first((*facts.checked.findings, *facts.parted.findings, *facts.picked.findings))
 
 
 def finding_text(finding: Finding, own: bool) -> str:

@@ -1,4 +1,7 @@
-"""pick: which backbone sees these images best, judged by its probe; the best probe is the first deployable model."""
+"""pick: which backbone sees these images best, judged by its probe; the best probe is the first deployable model.
+
+Its features then say which images and labels are doubtful (suspects.py).
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from automl.nets.weights import Weighted, with_weights
 from automl.records import Checked, Packed, Picked
 from automl.runs.atomic import write_bytes, write_with
 from automl.runtime.context import StageContext
+from automl.stages.suspects import find_suspects
 from automl.task_table import task_named
 from automl.types import BackboneScore, Network, WeightsFound
 
@@ -65,8 +69,8 @@ def run(ctx: StageContext) -> Picked:
 
     Each backbone is committed when its score.json is written; a stage that was killed goes on after the last.
 
-    Reads: the pixel map, pack's index. Writes: BACKBONE/features.npy, probe.npz, score.json; first/model.weights.h5
-        and, where the backbone is random, first/start.weights.h5.
+    Reads: the pixel map, pack's index, check/images.csv. Writes: BACKBONE/features.npy, probe.npz, held_out.npy,
+        score.json; suspects.csv; first/model.weights.h5 and, where the backbone is random, first/start.weights.h5.
     Raises: WrongWeights: a weights file is not for its backbone; StageFailed: the saved network differs from its probe.
     """
     warnings: list[str] = []
@@ -95,6 +99,10 @@ def run(ctx: StageContext) -> Picked:
     random = best.weights.source == "random"
     if random:
         _save_fresh(ctx, network, data)
+    probe = _read_probe(ctx, best.backbone)
+    findings = find_suspects(
+        ctx, best.backbone, probe, data.pixels, data.train, data.validation, checked.classes, pretrained=not random
+    )
     return Picked(
         ranking=ranking,
         chosen=best.backbone,
@@ -105,6 +113,7 @@ def run(ctx: StageContext) -> Picked:
         flip_is_safe=flip_is_safe(plain, mirrored, data.validation[1], seed=ctx.recipe.seed),
         flip_accuracy=float(mirrored.mean()),
         warnings=tuple(warnings),
+        findings=findings,
     )
 
 
@@ -217,6 +226,7 @@ def _judge(ctx: StageContext, one: Weighted, data: Data, *, place: int, n_all: i
     )
     write_with(ctx.output(f"{name}/probe.npz"), partial(np.savez, **asdict(fitted.probe)))
     write_with(ctx.output(f"{name}/out_of_fold.npy"), lambda file: np.save(file, fitted.out_of_fold))
+    write_with(ctx.output(f"{name}/held_out.npy"), lambda file: np.save(file, fitted.held_out))
     # score.json comes last: whoever sees it may trust the files beside it.
     write_bytes(ctx.output(f"{name}/score.json"), _SCORE.dump_json(score, indent=2))
     return Judged(score=score, out_of_fold=fitted.out_of_fold)
@@ -249,6 +259,12 @@ def _fit_probe(ctx: StageContext, features: NDArray[np.float32], data: Data) -> 
     )
 
 
+def _read_probe(ctx: StageContext, name: str) -> Probe:
+    """The probe that _judge wrote for this backbone."""
+    with np.load(ctx.output(f"{name}/probe.npz"), allow_pickle=False) as arrays:
+        return Probe(**arrays)
+
+
 def _extractor(name: str, weights: WeightsFound, data: Data, seed: int) -> tuple[Any, float]:
     """The backbone up to its features, and its parameters in millions.
 
@@ -274,8 +290,7 @@ def _save_first(
     ctx.progress(0, 2, f"{name}: saving the probe as a network")
     extractor, _ = _extractor(name, weights, data, ctx.recipe.seed)
     model = attach_head(extractor, network, ctx.recipe.task)
-    with np.load(ctx.output(f"{name}/probe.npz"), allow_pickle=False) as arrays:
-        probe = Probe(**arrays)
+    probe = _read_probe(ctx, name)
     set_head(model, mean=probe.mean, scale=probe.scale, kernel=probe.kernel, bias=probe.bias)
     save_weights(model, ctx.output(FIRST))
 

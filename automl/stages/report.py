@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from automl.bundle.publish import publish
-from automl.data.images import read_rejected
+from automl.data.images import read_rejected, read_split, read_suspects
 from automl.data.pack import map_name, open_map, read_index
 from automl.recipe.model import Recipe
 from automl.recipe.yaml_text import scalar_text
@@ -26,7 +26,7 @@ from automl.records import (
 )
 from automl.report.facts import Facts, Setting, Surroundings
 from automl.report.page import render
-from automl.report.pictures import data_address, samples
+from automl.report.pictures import data_address, samples, shown_suspects, suspect_pictures
 from automl.runs.atomic import write_text
 from automl.runs.events import datasets_published, read_events, warnings_said
 from automl.runs.settings import flatten
@@ -40,8 +40,8 @@ SAID_ELSEWHERE: Final = frozenset(("check", "split", "export"))
 def run(ctx: StageContext) -> Reported:
     """Write the run's own page, with pictures; publish the bundle with a page that shows them only if it may.
 
-    Reads: all records before it; check/rejected.csv and the pixel map; pack's training rows; export/bundle/; run.json
-    and events.jsonl. Writes: report.html, and the folder exports/NAME.
+    Reads: all records before it; check/rejected.csv and the pixel map; split/split.csv; pack's training rows;
+    pick/suspects.csv; export/bundle/; run.json and events.jsonl. Writes: report.html, and the folder exports/NAME.
     Raises: ResourceMissing: the exports folder cannot be written, or holds something else under this name.
     """
     facts = gather(ctx)
@@ -61,6 +61,9 @@ def gather(ctx: StageContext) -> Facts:
     size_px = trained.network.size_px
     pixels = open_map(ctx.input("check", map_name(size_px)), checked.n_images, size_px)
     rows, labels = read_index(ctx.folder.stage("pack"), "train")
+    suspects = read_suspects(ctx.input("pick", "suspects.csv"))
+    shown = shown_suspects(suspects)
+    map_rows = {image.path: image.row for image in read_split(ctx.input("split", "split.csv"))} if shown else {}
     return Facts(
         name=ctx.folder.name,
         task=ctx.recipe.task,
@@ -78,6 +81,9 @@ def gather(ctx: StageContext) -> Facts:
         exported=ctx.record(Exported),
         samples=samples(pixels, rows, labels, checked.classes),
         mistake_pictures={mistake.row: data_address(pixels[mistake.row]) for mistake in evaluated.mistakes},
+        suspects=shown,
+        n_suspects=len(suspects),
+        suspect_pictures=suspect_pictures(shown, pixels, map_rows),
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
+from automl.nets import probe
 from automl.nets.probe import (
     GRID,
     ProbeFit,
@@ -39,10 +40,9 @@ def fit(features: np.ndarray, labels: np.ndarray, n_classes: int, *, folds: int 
 def test_it_predicts_what_scikit_learn_predicts_with_the_same_c(n: int, d: int) -> None:
     features, labels = clouds(n, d, 3, apart=0.3)
     fitted = fit(features, labels, 3)
-    probe = fitted.probe
-    standardised = ((features - probe.mean) / probe.scale).astype(np.float64)
+    standardised = ((features - fitted.probe.mean) / fitted.probe.scale).astype(np.float64)
     reference = LogisticRegression(C=fitted.c, tol=1e-8, max_iter=5000).fit(standardised, labels)
-    np.testing.assert_allclose(probe.predict(features), reference.predict_proba(standardised), atol=1e-3)
+    np.testing.assert_allclose(fitted.probe.predict(features), reference.predict_proba(standardised), atol=1e-3)
 
 
 def test_the_same_seed_gives_the_same_probe() -> None:
@@ -58,6 +58,28 @@ def test_features_that_know_nothing_are_right_by_chance_out_of_fold() -> None:
     fitted = fit(features, labels, 4)
     assert abs(fitted.out_of_fold.mean() - 0.25) < 0.1
     assert fitted.probe.predict(features).argmax(axis=1).tolist() != labels.tolist()
+
+
+def test_every_image_has_probabilities_of_a_fit_that_had_not_seen_it() -> None:
+    """Labels of pure chance: a fit that had seen them would be right (the test before this one)."""
+    features, labels = np.random.default_rng(6).normal(size=(400, 100)).astype(np.float32), np.arange(400) % 4
+    fitted = fit(features, labels, 4)
+    np.testing.assert_allclose(fitted.held_out.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(fitted.held_out.argmax(axis=1) == labels, fitted.out_of_fold)
+
+
+def test_images_beyond_the_subset_are_held_out_by_a_fit_on_the_subset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MOST_IMAGES", 120)
+    features, labels = clouds(200, 30, 3, apart=0.3)
+    fitted = fit(features, labels, 3)
+    chosen = stratified_subset(labels, 120, seed=1)
+    others = np.setdiff1d(np.arange(200), chosen)
+    assert len(fitted.out_of_fold) == 120
+    standardised = ((features - fitted.probe.mean) / fitted.probe.scale).astype(np.float64)
+    reference = LogisticRegression(C=fitted.c, tol=1e-8, max_iter=5000).fit(standardised[chosen], labels[chosen])
+    np.testing.assert_allclose(fitted.held_out[others], reference.predict_proba(standardised[others]), atol=1e-3)
+    seen = np.abs(fitted.held_out - fitted.probe.predict(features))[others]
+    assert seen.max() > 0.03  # the probe itself has seen them
 
 
 def test_a_dead_feature_and_a_class_without_images_are_endured() -> None:

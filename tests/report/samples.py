@@ -34,6 +34,7 @@ from automl.types import (
     Part,
     Rejected,
     Scores,
+    Suspect,
     Trial,
     Variant,
     WeightsFound,
@@ -234,6 +235,7 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
         for row, (truth, said) in enumerate(wrong_cells[:24])
     )
     pixels = np.stack([picture(number, size_px) for number in range(8 * min(n_classes, 12))])
+    suspects = suspects_among(classes)
     return Facts(
         name="flowers-quick",
         task="classification",
@@ -327,6 +329,17 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
             flip_is_safe=True,
             flip_accuracy=0.9,
             warnings=(),
+            findings=(
+                Finding(
+                    kind="likely label errors",
+                    severity="note",
+                    text=f"9 of 700 labels are doubtful: {suspects[0].path!r} is labelled {suspects[0].label!r} and "
+                    f"looks like {suspects[0].other!r}, for one; all were used as they are labelled.",
+                    count=9,
+                    advice="Look at them, and correct the labels that are wrong.",
+                    paths=tuple(suspect.path for suspect in suspects[:9]),
+                ),
+            ),
         ),
         tuned=Tuned(
             trials=trials,
@@ -391,7 +404,32 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
         ),
         samples=samples(pixels, np.arange(len(pixels)), np.arange(len(pixels)) // 8, classes),
         mistake_pictures={mistake.row: data_address(picture(mistake.row, size_px)) for mistake in mistakes},
+        suspects=suspects,
+        n_suspects=29,
+        suspect_pictures={
+            path: data_address(picture(300 + number, size_px))
+            for number, path in enumerate(path for one in suspects for path in (one.path, one.other) if "/" in path)
+        },
     )
+
+
+def suspects_among(classes: tuple[str, ...]) -> tuple[Suspect, ...]:
+    """Nine label errors, two pairs of near duplicates and two outliers."""
+    one, two = classes[0], classes[1]
+    errors = tuple(
+        Suspect(path=f"{one}/IMG_{40 + at}.jpg", label=one, kind="label error", score=0.99 - 0.03 * at, other=two)
+        for at in range(9)
+    )
+    twins = tuple(
+        Suspect(
+            path=f"{two}/a{at}.jpg", label=two, kind="near duplicate", score=0.98 - 0.06 * at, other=f"{two}/b{at}.jpg"
+        )
+        for at in range(2)
+    )
+    outliers = tuple(
+        Suspect(path=f"{two}/far{at}.jpg", label=two, kind="outlier", score=0.47, other="") for at in range(2)
+    )
+    return (*errors, *twins, *outliers)
 
 
 def digits() -> Facts:
@@ -413,7 +451,9 @@ def digits() -> Facts:
             flip_is_safe=False,
             flip_accuracy=0.41,
             reason="the only backbone of the recipe",
+            findings=(),
         ),
+        suspects=(),
         made=replace(facts.made, warnings=(), recipe="demo", dataset="digits"),
     )
 

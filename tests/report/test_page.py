@@ -101,7 +101,8 @@ def test_what_is_shown_can_be_written_and_stays_so(text):
 def test_the_bundles_page_has_no_picture_no_file_name_and_no_path():
     facts, page, _ = page_of("usual", False)
     names = {mistake.path for mistake in facts.evaluated.mistakes} | {file.path for file in facts.rejected}
-    names |= {path for finding in facts.checked.findings for path in finding.paths}
+    names |= {path for finding in (*facts.checked.findings, *facts.picked.findings) for path in finding.paths}
+    names |= {suspect.path for suspect in facts.suspects}
     assert len(names) > 10
     assert not [name for name in names if name in page]
     assert "<img" not in page
@@ -117,6 +118,18 @@ def test_the_runs_own_page_has_pictures_file_names_and_what_the_stages_said():
     assert all(picture in page for sample in facts.samples for picture in sample.pictures)
     assert "rose/half.jpg" in outline.text
     assert "its log is trial-4.log" in outline.text
+
+
+def test_the_runs_own_page_shows_suspects_label_errors_first_and_both_of_a_pair():
+    facts, page, outline = page_of("usual", True)
+    rows = [row for row in outline.rows if row.startswith(("looks like", "near duplicates", "unlike all others"))]
+    # The page's narrow blank is white space like any other to the outline.
+    assert rows[0].startswith("looks like dandelion labelled daisy 1 % daisy/IMG_40.jpg")
+    assert [row.split()[0] for row in rows] == ["looks"] * 9 + ["near"] * 2 + ["unlike"] * 2
+    assert all(picture in page for picture in facts.suspect_pictures.values())
+    assert all(suspect.path in outline.text for suspect in facts.suspects)
+    assert "these are 13 of 29. pick/suspects.csv of the run lists all." in outline.text
+    assert "Suspects" not in page_of("digits", True)[2].rows
 
 
 def test_the_same_facts_give_the_same_page():

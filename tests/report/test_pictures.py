@@ -4,9 +4,22 @@ import base64
 import io
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
-from automl.report.pictures import SAMPLE_CLASSES, SAMPLE_IMAGES, SHOWN_PX, data_address, samples
+from automl.report.pictures import (
+    OF_A_KIND,
+    SAMPLE_CLASSES,
+    SAMPLE_IMAGES,
+    SHOWN_PX,
+    SUSPECTS,
+    data_address,
+    samples,
+    shown_suspects,
+    suspect_pictures,
+)
+from automl.types import SUSPECT_KINDS, Suspect
 from tests.report.samples import picture
 
 
@@ -55,3 +68,36 @@ def test_samples_are_of_their_class_and_each_picture_is_there_once():
 def test_a_class_without_training_images_has_no_sample():
     (sample,) = samples(np.zeros((1, 4, 4, 3), np.uint8), np.array([0]), np.array([1]), ["empty"])
     assert sample.pictures == ()
+
+
+def suspects(**counts: int) -> list[Suspect]:
+    """So many of each kind, the kinds in the opposite of the page's order; a blank in a kind is written as _."""
+    return [
+        Suspect(
+            path=f"{kind} {at}", label="a", kind=kind.replace("_", " "), score=1 - at / 99, other=f"{kind} twin {at}"
+        )  # type: ignore[arg-type]
+        for kind, n in reversed(counts.items())
+        for at in range(n)
+    ]
+
+
+@given(st.tuples(*[st.integers(0, 40)] * 3))
+def test_no_kind_of_suspect_crowds_the_others_out_and_label_errors_come_first(counts):
+    every = suspects(**dict(zip(("label_error", "near_duplicate", "outlier"), counts, strict=True)))
+    shown = shown_suspects(every)
+    assert len(shown) == min(SUSPECTS, sum(counts))
+    assert [one.kind for one in shown] == sorted((one.kind for one in shown), key=SUSPECT_KINDS.index)
+    for kind, n in zip(SUSPECT_KINDS, counts, strict=True):
+        own = [one for one in shown if one.kind == kind]
+        assert len(own) >= min(n, OF_A_KIND)
+        assert own == [one for one in every if one.kind == kind][: len(own)]
+
+
+def test_a_near_duplicate_is_shown_with_its_twin_and_a_path_without_a_row_is_not_shown():
+    pixels = np.stack([picture(number, 16) for number in range(4)])
+    pair, error = suspects(label_error=1, near_duplicate=1)
+    rows = {pair.path: 2, pair.other: 3, error.other: 1}
+    assert suspect_pictures((pair, error), pixels, rows) == {
+        pair.path: data_address(pixels[2]),
+        pair.other: data_address(pixels[3]),
+    }

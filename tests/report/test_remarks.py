@@ -57,8 +57,25 @@ def test_file_names_in_findings_are_for_the_runs_own_page():
     assert not any("9.jpg" in text for text in given)
 
 
+def test_what_pick_warns_of_is_said_once_on_top_of_the_page():
+    facts = no_mistakes()
+    loud = Finding(kind="shortcuts", severity="warn", text="The colour mode alone names the label of 32%.", count=1)
+    facts = replace(
+        facts,
+        picked=replace(facts.picked, findings=(loud,)),
+        made=replace(facts.made, warnings=(loud.text,)),
+    )
+    assert remarks_of(facts, own=True).count(loud.text) == 1
+    assert loud.text in remarks_of(facts, own=False)
+
+
 def test_warnings_come_before_notes():
     facts = usual()
     late = Finding(kind="late", severity="warn", text="of split", count=1)
     facts = replace(facts, parted=replace(facts.parted, findings=(late,)))
-    assert [finding.kind for finding in findings_of(facts)] == ["conflicting labels", "late", "exact duplicates"]
+    assert [finding.kind for finding in findings_of(facts)] == [
+        "conflicting labels",
+        "late",
+        "exact duplicates",
+        "likely label errors",
+    ]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl.data.images import read_split, read_suspects
 from automl.nets.build import load_network
 from automl.recipe.model import Pack, Recipe, Weights
 from automl.records import Checked, Picked
@@ -86,6 +87,25 @@ def test_random_weights_are_warned_of_in_console_and_record(finished: Finished) 
     assert finished.picked.weights.source == "random"
     assert finished.picked.warnings == ("smallnet starts from random weights: it learns from this dataset alone",)
     assert tuple(finished.front.warnings) == finished.picked.warnings
+
+
+def test_the_table_of_suspects_holds_train_and_validation_alone_and_the_record_what_was_found(
+    finished: Finished,
+) -> None:
+    ctx, findings = finished.ctx, finished.picked.findings
+    parts = {image.path: image.part for image in read_split(ctx.input("split", "split.csv"))}
+    listed = read_suspects(ctx.output("suspects.csv"))
+    assert all(parts[suspect.path] != "test" for suspect in listed)
+    told = {finding.kind: finding for finding in findings}
+    # Random weights tell too little of two pictures.
+    assert told["outliers and near duplicates not looked for"].severity == "note"
+    doubted = [suspect for suspect in listed if suspect.kind == "label error"]
+    assert len(doubted) == (told["likely label errors"].count if "likely label errors" in told else 0)
+    held_out = np.load(ctx.output("smallnet/held_out.npy"))
+    labels = np.load(ctx.input("pack", "train-labels.npy"))
+    assert held_out.shape == (len(labels), 3)
+    right = held_out.argmax(axis=1) == labels
+    assert right.mean() == pytest.approx(finished.picked.ranking[0].probe_accuracy.value)
 
 
 def test_progress_names_the_backbone_and_reaches_its_end(finished: Finished) -> None:

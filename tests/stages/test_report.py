@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from automl.bundle.checksums import verify_checksums
-from automl.data.images import write_rejected
+from automl.data.images import Assigned, write_rejected, write_split, write_suspects
 from automl.data.pack import map_name, write_index
 from automl.errors import ResourceMissing
 from automl.recipe.model import Export, Recipe, Tune
@@ -49,6 +49,9 @@ def write_run(context: StageContext, facts: Facts) -> None:
     pixels = np.stack([picture(number % 40, 16) for number in range(facts.checked.n_images)])
     context.input("check", map_name(16)).write_bytes(pixels.tobytes())
     write_rejected(context.input("check", "rejected.csv"), facts.rejected)
+    write_suspects(context.input("pick", "suspects.csv"), facts.suspects)
+    assigned = [Assigned(path=path, label="iris", part="train", row=row) for row, path in enumerate(doubted(facts))]
+    write_split(context.input("split", "split.csv"), assigned)
     n_classes = len(facts.checked.classes)
     write_index(context.folder.stage("pack"), "train", np.arange(5 * n_classes), np.arange(5 * n_classes) // 5)
     bundle = context.input("export", "bundle")
@@ -58,6 +61,11 @@ def write_run(context: StageContext, facts: Facts) -> None:
     write_json(context.folder.run_json, RUN_JSON)
 
 
+def doubted(facts: Facts) -> list[str]:
+    """The paths whose pictures the suspects' part shows."""
+    return list(facts.suspect_pictures)
+
+
 def published(context: StageContext) -> str:
     return (context.exports / "tiny" / "report.html").read_text()
 
@@ -65,7 +73,7 @@ def published(context: StageContext) -> str:
 def test_the_run_keeps_the_full_page_and_the_bundle_gets_one_without_pictures(before):
     reported = run(before)
     own = Path(reported.report).read_text()
-    assert own.count("<img") == 7 * 5 + len(usual().evaluated.mistakes)
+    assert own.count("<img") == 7 * 5 + len(usual().evaluated.mistakes) + len(doubted(usual()))
     assert "<img" not in published(before)
     assert str(before.folder.root) not in published(before)
     assert "a-private-name" not in own
