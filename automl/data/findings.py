@@ -117,8 +117,6 @@ def _ignored(listing: Listing) -> Finding | None:
     )
 
 
-
-
 def _reasons(rejected: Sequence[Rejected]) -> str:
     counts = Counter(file.reason for file in rejected)
     return ", ".join(f"{count} x {reason}" for reason, count in sorted(counts.items()))
