@@ -181,7 +181,7 @@ def _refuse_too_few(labels: Sequence[str], pool: Sequence[Unit], copies: Copies,
         for image in unit.images:
             contents[image.label].add(copies.key(image))
     names = " and ".join(dict.fromkeys(f"fold {cell.fold}" if cell.fold else cell.part for cell in cells[:-1]))
-    wanted = max(2 * (len(cells) - 1), len(cells))
+    wanted = max(2 * min(len(cells) - 1, 2), len(cells))  # two for each part that is cut, one for each fold
     for label in labels if len(cells) > 1 else ():
         if len(contents[label]) < wanted:
             raise DataError(

@@ -153,6 +153,16 @@ def test_folds_of_a_dataset_that_gives_its_validation_part_are_refused() -> None
         assign_parts(_given(train=20, validation=4), BYTES, Split(folds=3), seed=1)
 
 
+def test_a_class_with_an_image_for_each_fold_and_the_test_set_can_be_cut_and_one_with_fewer_is_refused() -> None:
+    images = [an_image(f"{label}/{n}", label, f"{label}{n}") for label in ("cat", "dog") for n in range(6)]
+
+    cut = assign_parts(images, BYTES, Split(folds=5), seed=1)
+
+    assert sorted(cut.folds.values()) == sorted([*range(6), *range(6)])
+    with pytest.raises(DataError, match=r"class 'dog' has 5 different image\(s\).* at least 6 are wanted"):
+        assign_parts(images[:-1], BYTES, Split(folds=5), seed=1)
+
+
 def test_a_class_of_too_few_groups_is_refused_by_name() -> None:
     images = [an_image(f"{label}/{n}", label, f"{label}{n}") for label in ("cat", "dog") for n in range(12)]
     images = [replace(image, group=f"{n % 2}" if image.label == "dog" else "") for n, image in enumerate(images)]
