@@ -57,6 +57,7 @@ def recipes(draw: st.DrawFn) -> LoadedRecipe:
         for section in sections:
             branch = branch.setdefault(section, {})
         branch[name] = draw(allowed_values(key, schema))
+    tree["split"]["fold"] = min(tree["split"]["fold"], max(1, tree["split"]["folds"]))  # besides its own limits
     origins = {key: draw(st.sampled_from(["default", "--set", "file a: #\n'b"])) for key in KEYS}
     return LoadedRecipe(name=draw(TEXT), recipe=Recipe.model_validate(tree), origins=origins)
 
