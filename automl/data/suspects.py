@@ -1,7 +1,7 @@
 """Images whose features say that something is wrong: likely label errors, outliers, near duplicates. Pure.
 
 They see what one backbone makes of the pictures, so they are a second opinion: exact and perceptual copies are found
-before, by check. Thresholds were measured on planted faults (benchmarks/suspects.py, docs/design.md, decision 17).
+before, by check. Thresholds were measured on planted faults (benchmarks/suspects.py, docs/design.md, decision 19).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 T = TypeVar("T")
 
-LEAST_ACCURACY: Final = 0.7  # of the probabilities; below it 14 % of facial_csv's labels were doubted, for nothing
+LEAST_ACCURACY: Final = 0.7  # of the probabilities; facial_csv's probe has .565, and 14 % of its labels were doubted
 LEAST_PROBABILITY: Final = 0.5  # of another class than the label's: the probe must have decided
 NEIGHBOURS: Final = 20  # the distance to this one is an outlier's; so up to as many foreign pictures cannot hide
 REFERENCE: Final = 4000  # images at most that distances are measured to
 FAR: Final = 2.0  # robust standard deviations of the log distance
 LEAST_SPREAD: Final = 0.01  # of the log distance; images that are all equally far differ by rounding
 MOST_OUTLIERS: Final = 0.01  # share of the images that are named
-ALIKE: Final = 0.85  # cosine of standardised features: 0 false pairs in 700 flowers, 400 cats and dogs, 2,062 hands
+ALIKE: Final = 0.85  # cosine of standardised features: 1 false pair in 700 flowers, 400 cats and dogs, 2,062 hands
 AXES: Final = 256  # principal axes that all pairs are compared in; those that pass are compared in full
 TWINS: Final = 8  # candidates of an image that are compared in full
 MOST_COMPARED: Final = 100_000  # images whose pairs are all compared; the time grows with the square
@@ -121,10 +121,10 @@ def find_outliers(features: Floats) -> tuple[Outlier, ...]:
 def find_twins(features: Floats) -> tuple[Twins, ...]:
     """Pairs of images whose standardised features have a cosine of at least 0.85, the most alike first.
 
-    Mirrored copies and cuts that keep nine tenths of each side stay above it; pictures of one kind stay below, but for
-    scenes that differ in nothing else (docs/measurements.md). All pairs are compared in AXES principal axes and the
-    length of what these leave over, which can only make a cosine look larger; pairs that pass are compared in full, of
-    an image the TWINS best with later ones.
+    Mirrored copies and cuts that keep nine tenths of each side mostly stay above it; pictures of one kind stay below,
+    but for scenes that differ in nothing else (docs/measurements.md). All pairs are compared in AXES principal axes and
+    the length of what these leave over, which can only make a cosine look larger; pairs that pass are compared in full,
+    of an image the TWINS best with later ones.
     Args:
         features: float32 (n, d).
     Returns: nothing where there are more than MOST_COMPARED images.
