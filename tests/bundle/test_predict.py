@@ -224,7 +224,9 @@ def test_the_selftest_notices_wrong_pixels_where_an_int8_models_tolerance_would_
     golden = json.loads((copy / "golden" / "expected.json").read_text())
     (copy / "golden" / "expected.json").write_text(json.dumps({**golden, "tolerance": 1.0}))
     code = (copy / "resize.py").read_text()
-    (copy / "resize.py").write_text(code.replace("if turn in _TURN else small", "if turn in () else small"))
+    wrong = code.replace("if picture.turn in _TURN else small", "if picture.turn in () else small")
+    assert wrong != code
+    (copy / "resize.py").write_text(wrong)
     done = use(copy, "--selftest", cwd=tmp_path)
     assert done.returncode == 1
     assert "the pixels of turned.jpg differ by" in done.stdout
