@@ -122,13 +122,13 @@ def test_odd_names_and_formats_pass_through_every_table(make_context: MakeContex
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real datasets are not beside the repository")
 def test_real_photos_with_exif_are_turned_upright(make_context: MakeContext, tmp_path: Path) -> None:
     with tarfile.open(SHARED / "sign_digits.tar.gz") as archive:
-        wanted = [member for member in archive if member.name.split("/")[1:2] in (["6"], ["7"])]
+        wanted = [member for member in archive if member.name.split("/")[1:2] and member.name.split("/")[1] in "34567"]
         archive.extractall(tmp_path, wanted, filter="data")
 
     checked = check.run(make_context("check", tmp_path / "sign_digits"))
 
     found = {finding.kind: finding for finding in checked.findings}
-    assert found.keys() == {"EXIF orientation", "mixed sizes", "size outliers"}
+    assert found.keys() >= {"EXIF orientation", "mixed sizes", "size outliers"}
     assert (found["size outliers"].severity, found["size outliers"].count) == ("warn", 3)
     assert "3 x 3024x3024; all of them are in class '7'" in found["size outliers"].text
     assert checked.shorter_side_px == (100, 100, 3024)
