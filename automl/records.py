@@ -46,7 +46,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parted:
-    """split: who learns from what. Files: split.csv (path,label,part,row,fold,group; sorted by path)."""
+    """split: who learns from what. Files: split.csv (path,label,part,row,fold,group; sorted by path),
+
+    near.csv (first,second,bits,detail,mirrored: pairs of near copies).
+    """
 
     per_part: dict[Part, int]
     per_class: dict[str, dict[Part, int]]

@@ -22,6 +22,8 @@ Pixels = NDArray[np.uint8]
 
 # Pillow knows some forty formats, several of them through code that hostile files have broken before: none but these.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_SCANS: Final = 100
+"""Of a JPEG; libjpeg's own script for progressive files makes 10."""
 _FILTER: Final = Image.Resampling.BICUBIC  # Pillow widens it when it shrinks, which is what antialiases
 _TURN: Final = {  # EXIF tag 274 (Exif 2.32, section 4.6.4): how to turn the stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -108,6 +110,7 @@ def load_picture(data: bytes, size_px: int, max_megapixels: float = 64) -> Pictu
     """The first half of `decode`: the whole picture, as good as a square of `size_px` needs it. Raises: ImageFault."""
     with _QUIET:
         image = _open(data, max_megapixels)
+        _refuse_scans(image, data)
         width, height = image.size
         mode = image.mode
         turned = image.format == "TIFF" and _orientation(image) != 1  # newer Pillows turn TIFF themselves, in load()
@@ -163,7 +166,31 @@ def _open(source: bytes | io.BufferedReader, max_megapixels: float) -> Image.Ima
     width, height = image.size
     if width * height > max_megapixels * 1e6:
         raise ImageFault("too many pixels", f"{width} x {height}, and at most {max_megapixels:g} megapixels are read")
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        width, height = tags.get(322, 0), tags.get(323, 0)  # of a tile, which is decoded whole
+        if isinstance(width, int) and isinstance(height, int) and width * height > max_megapixels * 1e6:
+            raise ImageFault("too many pixels", f"tiles of {width} x {height}")
     return image
+
+
+def _refuse_scans(image: Image.Image, data: bytes) -> None:
+    """Raises: ImageFault: a JPEG goes over the whole picture again and again: 1.6 MB can hold hours of work.
+
+    A progressive file has about ten scans, each the time of the pixels: 1 ms a megapixel. One whose first scan holds
+    all components and that is not progressive has no second.
+    """
+    file = getattr(image, "fp", None)
+    if image.format not in {"JPEG", "MPO"} or file is None:
+        return
+    layers = int(getattr(image, "layers", 0))
+    length = 6 + 2 * layers  # of the first scan's header, if it names all of them; Pillow has read up to its end
+    start = file.tell() - length
+    if not image.info.get("progressive") and data[start : start + 3] == bytes([0, length, layers]):
+        return
+    scans = data.count(b"\xff\xda")
+    if scans > MAX_SCANS:
+        raise ImageFault("damaged", f"{scans} scans, and at most {MAX_SCANS} are read")
 
 
 def _unidentified(start: bytes) -> ImageFault:

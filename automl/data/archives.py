@@ -314,7 +314,7 @@ def _write(archive: Path, members: tuple[Member, ...], folder: Path, progress: C
     except UNREADABLE as error:
         raise DataError(_damaged(archive, error)) from error
     except OSError as error:
-        if error.errno is None:  # gzip and bz2 say so that their data are damaged
+        if error.errno in (None, errno.EINVAL):  # gzip's and bz2's way to say so, and a place before the file's begin
             raise DataError(_damaged(archive, error)) from error
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(

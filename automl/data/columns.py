@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from automl.data.files import SUFFIXES
-from automl.data.reading import some
+from automl.data.reading import shown, some
 from automl.data.tables import Table
 from automl.recipe.model import Data
 
@@ -57,7 +57,7 @@ class Columns:
         """In words: "path: image, label: emotion"."""
         roles = ("path", "label", "part", "group", "weight")
         named = [
-            f"{role}: {table.columns[at] or 'the column without a name'}"
+            f"{role}: {shown(table.columns[at]) or 'the column without a name'}"
             for role in roles
             if (at := getattr(self, role)) is not None
         ]
@@ -83,8 +83,8 @@ def choose_columns(
     """
     if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
         raise Unfit(
-            f"its first line holds no column names but an image ({table.columns[0]!r}); wanted: a first line such as "
-            "path,label"
+            f"its first line holds no column names but an image ({shown(table.columns[0])!r}); wanted: a first line "
+            "such as path,label"
         )
     taken: dict[str, int | None] = {}
     for role in ("part", "group", "weight"):
@@ -150,7 +150,7 @@ def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None
         raise Unfit(f"it names images, and no column holds a label (columns: {some(table.columns)})")
     raise Unfit(
         f"it cannot be told which of its columns holds the label: {some(table.columns[at] for at in rest)}; "
-        "say so, for example --set data.label=" + table.columns[rest[0]]
+        "say so, for example --set data.label=" + shown(table.columns[rest[0]])
     )
 
 

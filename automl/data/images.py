@@ -1,4 +1,4 @@
-"""The tables that check, split and pick leave behind as CSV: images.csv, rejected.csv, split.csv, suspects.csv."""
+"""The tables that check, split and pick leave behind as CSV: images, rejected, split, near, suspects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from automl.data.duplicates import NearCopy
 from automl.errors import StageFailed
 from automl.runs.atomic import write_text
 from automl.types import Image, Part, Rejected, Suspect
 
-R = TypeVar("R", Image, Rejected, Suspect, "Assigned")
+R = TypeVar("R", Image, Rejected, Suspect, NearCopy, "Assigned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,16 @@ def write_split(path: Path, assigned: Sequence[Assigned]) -> None:
 def read_split(path: Path) -> tuple[Assigned, ...]:
     """Read split.csv. Raises: StageFailed: it is not what `write_split` writes."""
     return _read(path, Assigned)
+
+
+def write_near(path: Path, pairs: Sequence[NearCopy]) -> None:
+    """Write near.csv, in the order given, durably."""
+    _write(path, NearCopy, pairs)
+
+
+def read_near(path: Path) -> tuple[NearCopy, ...]:
+    """Read near.csv. Raises: StageFailed: it is not what `write_near` writes."""
+    return _read(path, NearCopy)
 
 
 def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:

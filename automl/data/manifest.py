@@ -13,7 +13,7 @@ from typing import Final
 from automl.data.columns import Columns, Unfit, choose_columns, labels_of
 from automl.data.labels import as_numbers, as_several
 from automl.data.paths import Images, inside
-from automl.data.reading import Folder, NoReading, Reading, listed, part_of, some
+from automl.data.reading import Folder, NoReading, Reading, listed, part_of, shown, some
 from automl.data.rows import Rows
 from automl.data.tables import Table, read_table
 from automl.errors import DataError
@@ -118,7 +118,7 @@ class _Manifest:
         columns = choose_columns(table, wish, lambda at: any(found(at)[0]), lambda word: part_of(word) is not None)
         paths, elsewhere = found(columns.path)
         if not any(paths):
-            raise Unfit(f"no path in its column {table.columns[columns.path]!r} is an image of the folder")
+            raise Unfit(f"no path in its column {shown(table.columns[columns.path])!r} is an image of the folder")
         return cls(table=table, folder=folder, columns=columns, part=part, found=paths, elsewhere=elsewhere)
 
     def read_into(self, rows: Rows) -> list[str]:
@@ -168,7 +168,7 @@ class _Manifest:
         return weight
 
     def _nonsense(self, at: int, role: str, word: str, wanted: str) -> str:
-        column = self.table.columns[getattr(self.columns, role)]
+        column = shown(self.table.columns[getattr(self.columns, role)])
         return (
             f"{self.table.name}: line {self.table.lines[at]} has {word[:60]!r} in the column {column!r}. "
             f"Wanted: {wanted}. Correct it, or do without the column by --set data.{role}=none."

@@ -12,6 +12,7 @@ from typing import Final
 from automl.types import Finding, ListedFile, Part
 
 N_SHOWN: Final = 5  # folders or columns that a sentence names at most
+LONGEST_SHOWN: Final = 100  # characters of a name that a sentence shows
 N_EXAMPLES: Final = 20  # paths that a finding names at most
 
 PART_NAMES: Final[dict[str, Part]] = {
@@ -78,4 +79,10 @@ def some(names: Iterable[str], ending: str = "") -> str:
     """The first names in words: "a/, b/ and 3 more"."""
     every = sorted(set(names))
     more = f" and {len(every) - N_SHOWN} more" if len(every) > N_SHOWN else ""
-    return ", ".join(f"{name}{ending}" for name in every[:N_SHOWN]) + more
+    return ", ".join(f"{shown(name)}{ending}" for name in every[:N_SHOWN]) + more
+
+
+def shown(name: str) -> str:
+    """A name from the dataset as a message can hold it: cut where it is long, quoted where it is not printable."""
+    text = name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 3]}..."
+    return text if text.isprintable() else repr(text)

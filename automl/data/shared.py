@@ -67,6 +67,7 @@ def find_in_split(images: Sequence[Image], copies: Copies, cut: Cut) -> tuple[Fi
             [group for group in beyond_bytes if not is_conflicting(group)], " with other bytes and the same pixels"
         ),
         _near_duplicates([pair for pair in copies.near if label_of[pair.first] == label_of[pair.second]]),
+        _broken_chains(usable, copies, cut),
         _mirrored(copies.mirrored),
         _tiny_classes(cut, label_of),
     )
@@ -174,10 +175,45 @@ def _near_duplicates(pairs: Sequence[NearCopy]) -> Finding | None:
         kind="near duplicates",
         severity="note",
         text=f"{len(pairs)} pair(s) of images are nearly the same, {_told(pairs[0])} for one; where the parts are cut "
-        "here, they stay in one part.",
+        "here, they stay in one part, or one of them is left out.",
         count=len(pairs),
         advice="Remove those that are copies; split.near: false lets them part.",
         paths=_both(pairs),
+    )
+
+
+def _broken_chains(groups: Sequence[Group], copies: Copies, cut: Cut) -> Finding | None:
+    """Of images that are left out though no given part holds a copy of them: a near copy was cut to another part.
+
+    Clusters are stars, so the ends of a long chain of near copies are free to part.
+    """
+    by_first = {group[0].path: group for group in groups}
+    placed = {first: path for first, group in by_first.items()
+              if (path := next((image.path for image in group if image.path in cut.parts), ""))}  # fmt: skip
+    out: dict[str, str] = {}  # path -> a near copy that judges
+    judged_as_given: set[str] = set()  # paths that another finding tells of
+    for pair in copies.near:
+        for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
+            if one in placed or other not in placed or cut.parts[placed[other]] == "train":
+                continue
+            judges = {PARTS.index(image.part) for image in by_first[other] if image.part}
+            for image in by_first.get(one, ()):
+                if cut.parts[placed[other]] == "test" or image.path not in out:  # test judges the other parts' images
+                    out[image.path] = placed[other]
+                if image.part and any(judge > PARTS.index(image.part) for judge in judges):
+                    judged_as_given.add(image.path)
+    told = {path: out[path] for path in sorted(out.keys() - judged_as_given)}
+    if not told:
+        return None
+    first, twin = next(iter(told.items()))
+    return Finding(
+        kind="near copies left out",
+        severity="note",
+        text=f"{len(told)} image(s) are in no part: each is nearly the same as an image of a part that judges, "
+        f"{first!r} as {twin!r} for one, at the end of a chain of near copies too long to be kept together.",
+        count=len(told),
+        advice="Remove those that are copies, or give the images of a chain one group, which keeps them together.",
+        paths=_paths(path for pair in told.items() for path in pair),
     )
 
 

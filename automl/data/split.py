@@ -146,29 +146,24 @@ def _with_every_class(
 
 
 def _without_copies(parts: Mapping[str, Part], images: Sequence[Image], copies: Copies) -> dict[str, Part]:
-    """Leave out what is a copy of an image in a part that judges it: test first, then validation."""
+    """Leave out what is a copy of an image in a part that judges it: test first, then validation.
+
+    By contents, not by files: one picture may lie there ten thousand times, in each part.
+    """
+    groups = {group[0].path: group for group in by_content(images, copies).values()}
     twins: defaultdict[str, set[str]] = defaultdict(set)
-    groups = by_content(images, copies).values()
-    for group in groups:
-        places = {parts[image.path] for image in group}
-        if len(places) > 1:
-            for image in group:
-                twins[image.path] |= {other.path for other in group if other.path != image.path}
-    kept = {image.path for image in images}
-    firsts = {group[0].path: group for group in groups}
     for pair in copies.near:
-        if pair.first in kept and pair.second in kept:
-            one, other = ({image.path for image in firsts[path]} for path in (pair.first, pair.second))
-            for path in one:
-                twins[path] |= other
-            for path in other:
-                twins[path] |= one
+        if pair.first in groups and pair.second in groups:
+            twins[pair.first].add(pair.second)
+            twins[pair.second].add(pair.first)
     left = dict(parts)
     for judge, judged in (("test", ("train", "validation")), ("validation", ("train",))):
-        out = [path for path, part in left.items()
-               if part in judged and any(left.get(twin) == judge for twin in twins[path])]  # fmt: skip
-        for path in out:
-            del left[path]
+        judging = {first for first, group in groups.items() if any(left.get(image.path) == judge for image in group)}
+        for first, group in groups.items():
+            if first in judging or twins[first] & judging:
+                for image in group:
+                    if left.get(image.path) in judged:
+                        del left[image.path]
     return left
 
 

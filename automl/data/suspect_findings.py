@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from automl.data.duplicates import NearCopy
 from automl.data.shortcuts import ALL, Shortcut, loud
 from automl.data.suspects import LEAST_ACCURACY, LabelError, Outlier, Twins
 from automl.types import Finding, Image, Part, Suspect, gravest_first
@@ -61,9 +62,23 @@ def suspects_of(
     )
 
 
-def without_copies(images: Sequence[Image], twins: Sequence[Twins]) -> tuple[Twins, ...]:
-    """The pairs whose bytes differ; check has told of the others."""
-    return tuple(pair for pair in twins if images[pair.first].sha256 != images[pair.second].sha256)
+def without_copies(
+    images: Sequence[Image], twins: Sequence[Twins], near: Sequence[NearCopy], content: Callable[[int], object]
+) -> tuple[Twins, ...]:
+    """The pairs that nothing has told of yet: not copies of the same bytes or pixels, nor near copies, mirrored or not.
+
+    Args:
+        near: what split found, each content named by its first path.
+        content: an image, by its place, -> what images of the same pixels have in common.
+    """
+    place = {image.path: at for at, image in enumerate(images)}
+    told = {
+        frozenset((content(place[pair.first]), content(place[pair.second])))
+        for pair in near
+        if pair.first in place and pair.second in place
+    }
+    contents = ((pair, frozenset((content(pair.first), content(pair.second)))) for pair in twins)
+    return tuple(pair for pair, both in contents if len(both) > 1 and both not in told)
 
 
 def findings_of_suspects(

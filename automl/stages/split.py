@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from automl.data.duplicates import find_copies
-from automl.data.images import Assigned, read_images, write_split
+from automl.data.images import Assigned, read_images, write_near, write_split
 from automl.data.pack import map_name, open_map
 from automl.data.shared import find_in_split, leakage
 from automl.data.split import assign_parts, given_parts
@@ -17,7 +17,8 @@ from automl.types import PARTS, gravest_first
 def run(ctx: StageContext) -> Parted:
     """Compare all images with each other, and give every usable one its part.
 
-    Reads: check/images.csv, the largest check/pixels-SIZE.u8. Writes: split.csv.
+    Reads: check/images.csv, the largest check/pixels-SIZE.u8. Writes: split.csv,
+        near.csv (pairs of near copies, mirrored ones too).
     Raises:
         DataError: a class has too few different images to fill the parts.
         RecipeError: folds are asked of a dataset that gives its validation part.
@@ -42,6 +43,7 @@ def run(ctx: StageContext) -> Parted:
         if image.path in cut.parts
     ]
     write_split(ctx.output("split.csv"), assigned)
+    write_near(ctx.output("near.csv"), (*copies.near, *copies.mirrored))
     findings = gravest_first(find_in_split(images, copies, cut))
     for finding in findings:
         if finding.severity == "warn":

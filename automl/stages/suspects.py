@@ -6,12 +6,14 @@ pass, but no row of theirs is read here: what is found may change what the owner
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.images import read_images, write_suspects
+from automl.data.images import read_images, read_near, write_suspects
 from automl.data.shortcuts import MOST_IMAGES, judge_shortcuts
 from automl.data.suspect_findings import (
     finding_of_shortcuts,
@@ -54,7 +56,7 @@ def find_suspects(
 ) -> tuple[Finding, ...]:
     """Look for label errors, near duplicates, outliers and shortcuts in train and validation; warn of the grave ones.
 
-    Reads: check/images.csv, BACKBONE/features.npy and held_out.npy. Writes: suspects.csv.
+    Reads: check/images.csv, split/near.csv, BACKBONE/features.npy and held_out.npy. Writes: suspects.csv.
     Args:
         pixels: uint8 (n, size, size, 3), by map row.
         pretrained: the features are those of trained weights; random ones tell too little of two pictures.
@@ -78,7 +80,13 @@ def find_suspects(
     if why:
         notes.append(not_judged("outliers and near duplicates", why))
     outliers = () if why else find_outliers(features)
-    twins = () if why else without_copies(images, find_twins(features))
+
+    @cache
+    def content(at: int) -> bytes:
+        return hashlib.blake2b(pixels[rows[at : at + 1]].tobytes(), digest_size=16).digest()
+
+    near = read_near(ctx.input("split", "near.csv"))
+    twins = () if why else without_copies(images, find_twins(features), near, content)
     ctx.progress(2, 3, f"{backbone}: shortcuts")
     some = evenly(len(rows), MOST_IMAGES)
     shortcuts = judge_shortcuts(

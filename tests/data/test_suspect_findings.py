@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from automl.data.duplicates import NearCopy
 from automl.data.images import read_suspects, write_suspects
 from automl.data.shortcuts import ALL, Shortcut
 from automl.data.suspect_findings import (
@@ -54,9 +55,19 @@ def test_near_duplicates_say_how_many_have_two_labels_and_lie_on_two_sides() -> 
     assert plain.endswith("'rose/2.jpg' and 'rose/4.jpg' for one.")
 
 
-def test_files_with_the_same_bytes_are_not_told_of_twice() -> None:
+def test_what_was_told_as_copies_of_any_kind_is_not_told_again() -> None:
+    def content(row: int) -> int:  # rows 0 and 1 have the same pixels, as have 2 and 3, and so on
+        return row // 2
+
     same = Twins(first=0, second=1, similarity=1.0)
-    assert without_copies(IMAGES, (same, *TWINS)) == TWINS
+    near, mirrored = Twins(first=11, second=21, similarity=0.99), Twins(first=31, second=40, similarity=0.9)
+    told = (
+        NearCopy(first="rose/10.jpg", second="rose/20.jpg", bits=2, detail=0.9),
+        NearCopy(first="rose/30.jpg", second="rose/40.jpg", bits=2, detail=0.9, mirrored=True),
+        NearCopy(first="rose/2.jpg", second="rose/of the test set.jpg", bits=2, detail=0.9),
+    )
+    assert without_copies(IMAGES, (same, near, mirrored, *TWINS), told, content) == TWINS
+    assert without_copies(IMAGES, (same, near, mirrored, *TWINS), (), content) == (near, mirrored, *TWINS)
 
 
 def test_nothing_is_said_of_nothing() -> None:

@@ -5,9 +5,11 @@ import json
 import tempfile
 from pathlib import Path
 
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from automl.data import tables
 from automl.data.tables import MAX_FIELD, Table, read_table
@@ -135,9 +137,7 @@ def test_any_bytes_are_a_table_or_refused_in_words(content: bytes, name: str) ->
         assert len(table.lines) == len(table.rows)
 
 
-def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'automl[parquet]'")
-    parquet = pytest.importorskip("pyarrow.parquet")
+def test_the_plain_columns_of_parquet_are_read(tmp_path: Path) -> None:
     columns = {
         "path": ["1.png", "2.png"],
         "label": pyarrow.array(["cat", None]).dictionary_encode(),
@@ -153,8 +153,6 @@ def test_parquet_is_read_where_pyarrow_is(tmp_path: Path) -> None:
 
 
 def test_a_damaged_or_huge_parquet_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'automl[parquet]'")
-    parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "t.parquet"
     parquet.write_table(pyarrow.table({"path": ["x" * 100] * 1000}), path, compression="gzip")
     whole = path.read_bytes()
@@ -169,6 +167,25 @@ def test_a_damaged_or_huge_parquet_file_is_refused(tmp_path: Path, monkeypatch: 
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_table(path, "t.parquet")
+
+
+@settings(max_examples=60, deadline=None)
+@given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
+def test_parquet_with_bytes_changed_is_a_table_or_refused_in_words(flips: list[tuple[float, int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.parquet"
+        parquet.write_table(pyarrow.table({"path": [f"{n}.png" for n in range(40)], "y": [0.5] * 40}), path)
+        data = bytearray(path.read_bytes())
+        for where, bits in flips:
+            data[int(where * len(data))] ^= bits
+        path.write_bytes(data)
+        try:
+            table = read_table(path, "t.parquet")
+        except DataError as error:
+            refusal = str(error)
+            assert refusal.startswith("t.parquet")
+            return
+        assert all(len(row) == len(table.columns) for row in table.rows)
 
 
 def test_without_pyarrow_parquet_is_refused_with_what_to_install(

@@ -3,13 +3,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from automl.data.images import read_images, read_split
+from automl.data.images import read_images, read_near, read_split
 from automl.recipe.model import Recipe
 from automl.records import Parted
 from automl.runtime.context import StageContext
 from automl.stages import check, split
 from automl.types import PARTS
 from tests.conftest import MakeContext, QuietFront
+from tests.photos import a_photo, png, re_encoded
 
 
 def _split(make_context: MakeContext, dataset: Path, recipe: Recipe | None = None) -> tuple[Parted, StageContext]:
@@ -61,6 +62,21 @@ def test_contradicting_copies_are_left_out_and_check_warns_of_them(
     assert sum(parted.per_part.values()) == 59
     assert isinstance(check_ctx.front, QuietFront)
     assert "'across/000.png' for one in 'across' and 'down'" in check_ctx.front.warnings[0]
+
+
+def test_near_copies_are_listed_with_mirrored_ones_for_later_stages(make_context: MakeContext, tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(12):
+            photo = a_photo(number + 100 * (label == "dog"))
+            (tmp_path / "set" / label / f"{number:02}.png").write_bytes(png(photo))
+    (tmp_path / "set" / "cat" / "again.jpg").write_bytes(re_encoded(a_photo(3)))
+    (tmp_path / "set" / "cat" / "turned.png").write_bytes(png(a_photo(4)[:, ::-1]))
+
+    _, ctx = _split(make_context, tmp_path / "set")
+
+    pairs = [(pair.first, pair.second, pair.mirrored) for pair in read_near(ctx.output("near.csv"))]
+    assert pairs == [("cat/03.png", "cat/again.jpg", False), ("cat/04.png", "cat/turned.png", True)]
 
 
 def test_given_parts_are_kept_and_leaks_are_warned_of(make_context: MakeContext, bars_dataset: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from automl.data.images import read_suspects, write_images
+from automl.data.duplicates import NearCopy
+from automl.data.images import read_suspects, write_images, write_near
 from automl.nets.probe import fit_probe
 from automl.runtime.context import StageContext
 from automl.stages.suspects import find_suspects, why_not
@@ -25,7 +26,7 @@ def before(make_context: MakeContext, tmp_path: Path) -> StageContext:
     return make_context("pick", tmp_path / "flowers")
 
 
-def look(ctx: StageContext, *, flipped: tuple[int, ...] = (), change=None, modes=lambda label: "RGB", **more):
+def look(ctx: StageContext, *, flipped: tuple[int, ...] = (), change=None, modes=lambda label: "RGB", near=(), **more):
     """Two clouds of features; labels flipped, features changed, as asked. Returns: the findings by their kind."""
     rng = np.random.default_rng(1)
     truth = ROWS % 2
@@ -42,6 +43,7 @@ def look(ctx: StageContext, *, flipped: tuple[int, ...] = (), change=None, modes
             for row, label in zip(ROWS.tolist(), labels.tolist(), strict=True)
         ],
     )  # fmt: skip
+    write_near(ctx.input("split", "near.csv"), near)
     train, validation = ROWS[:TRAIN], ROWS[TRAIN:150]
     fitted = fit_probe(features[train], labels[train], 2, folds=5, neighbours=5, seed=1)
     for name, array in (("features", features), ("held_out", fitted.held_out)):
@@ -50,7 +52,7 @@ def look(ctx: StageContext, *, flipped: tuple[int, ...] = (), change=None, modes
         ctx,
         "net",
         fitted.probe,
-        np.full((N, 4, 4, 3), 100, np.uint8),
+        np.broadcast_to(ROWS.astype(np.uint8)[:, None, None, None], (N, 4, 4, 3)),
         (train, labels[train]),
         (validation, labels[validation]),
         CLASSES,
@@ -90,6 +92,15 @@ def test_a_twin_across_train_and_validation_is_found_and_one_in_test_is_not(befo
     found = look(before, change=copy)
     assert listed(before, "near duplicate") == ["rose/20.jpg"]
     assert "1 across train and validation" in found["near duplicates by features"].text
+
+
+def test_a_twin_that_split_has_told_of_is_not_told_again(before) -> None:
+    def copy(features: np.ndarray) -> None:
+        features[140] = features[20] + 0.01
+
+    near = (NearCopy(first="rose/140.jpg", second="rose/20.jpg", bits=3, detail=0.9),)
+    assert "near duplicates by features" not in look(before, change=copy, near=near)
+    assert listed(before, "near duplicate") == []
 
 
 def test_a_colour_mode_that_gives_the_label_away_is_warned_of_aloud(before) -> None:
