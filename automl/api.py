@@ -47,7 +47,8 @@ def run(
 
     Args:
         dataset: a folder of images: one folder a class, or train/ (val/, test/) folders of classes, or with a manifest;
-            or the manifest itself; or a .zip or .tar of these.
+            or the manifest itself; or a .zip or .tar of these; or a name, "tfds:NAME" or "hf:NAME", where the package
+            of that catalogue is installed.
         recipe: a shipped recipe's name, or a YAML file.
         settings: what to change in it: {"tune.trials": 4}, or ["tune.trials=4"].
         name: of the run and its bundle; default: the dataset's and the recipe's names.

@@ -18,6 +18,7 @@ from automl.types import (
     Scores,
     Trial,
     Variant,
+    Weighting,
     WeightsFound,
 )
 
@@ -46,7 +47,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parted:
-    """split: who learns from what. Files: split.csv (path,label,part,row,fold,group; sorted by path),
+    """split: who learns from what. Files: split.csv (path,label,part,row,fold,group,weight; sorted by path),
 
     near.csv (first,second,bits,detail,mirrored: pairs of near copies).
     """
@@ -59,11 +60,15 @@ class Parted:
     leakage: dict[str, int] = field(
         default_factory=dict
     )  # counted after the cut, by kind ("near copies"); empty: not yet
+    weighting: Weighting | None = None  # of the training part; None: its images count alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """pack: arrays that training reads. Files: PART-rows.npy (int64), PART-labels.npy (int64), samples.png."""
+    """pack: arrays that training reads. Files: PART-rows.npy (int64), PART-labels.npy (int64), samples.png;
+
+    train-weights.npy (float32, mean 1) where the training images do not count alike. Those of weight 0 are in no part.
+    """
 
     sizes_px: tuple[int, ...]
     per_part: dict[Part, int]

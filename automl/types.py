@@ -42,7 +42,7 @@ class ListedFile:
     size_bytes: int
     mtime_ns: int
     group: str = ""  # images of one group stay in one part; "": none was given
-    weight: float = 1.0  # of its loss in training
+    weight: float = 1.0  # factor of its loss in training; at least 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,18 @@ class Rejected:
     label: str
     reason: str  # short and fixed: "truncated", "not an image", "too many pixels", ...
     detail: str  # the decoder's own words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighting:
+    """The weights of the training part's images, as the dataset gives them."""
+
+    n: int  # images with a weight above 0
+    zero: int  # images of weight 0, from which nothing is learned
+    total: float
+    smallest: float  # above 0
+    largest: float
+    effective: dict[str, float]  # class -> Kish's effective sample size, (sum w)^2 / sum w^2
 
 
 SuspectKind = Literal["label error", "near duplicate", "outlier"]

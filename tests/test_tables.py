@@ -8,9 +8,24 @@ from automl import errors, records
 from automl.code import load_entry
 from automl.errors import AutomlError
 from automl.recipe.model import Recipe
+from automl.runs.dataset import BODY
 from automl.runs.pipeline import FIRST_DEPLOYABLE
 from automl.runs.rehearsal import ENTRY
-from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, LAYOUTS, NEED_REPLACEABLE, STAGE_NAMES, STAGES
+from automl.stage_table import (
+    BUNDLE_FAULTS,
+    EXPORT,
+    FINGERPRINT,
+    IS_EXPORTED,
+    IS_NAMED,
+    LAYOUTS,
+    LEFT_OUT,
+    NAME_SHOWN,
+    NAMED_FILES,
+    NEED_REPLACEABLE,
+    OPENED,
+    STAGE_NAMES,
+    STAGES,
+)
 from automl.task_table import TASKS, task_named
 
 
@@ -33,7 +48,23 @@ def test_every_section_of_the_recipe_is_read_by_some_stage():
 
 
 @pytest.mark.parametrize(
-    "entry", [ENTRY, LAYOUTS, FINGERPRINT, NEED_REPLACEABLE, BUNDLE_FAULTS, "automl.stages.examine:examine_keras"]
+    "entry",
+    [
+        ENTRY,
+        LAYOUTS,
+        FINGERPRINT,
+        NEED_REPLACEABLE,
+        BUNDLE_FAULTS,
+        "automl.stages.examine:examine_keras",
+        EXPORT,
+        IS_EXPORTED,
+        IS_NAMED,
+        LEFT_OUT,
+        NAME_SHOWN,
+        NAMED_FILES,
+        OPENED,
+        BODY,
+    ],
 )
 def test_code_that_the_front_names_as_text_exists(entry):
     assert callable(load_entry(entry))

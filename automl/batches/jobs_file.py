@@ -19,11 +19,13 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from automl.code import load_entry
 from automl.errors import RecipeError, UsageError
 from automl.recipe.load import LoadedRecipe, leaves, load_recipe
 from automl.recipe.shipped import shipped_recipes
 from automl.recipe.yaml_text import YamlFault, parse_yaml, scalar_text
 from automl.runs.folder import NAME, name_from
+from automl.stage_table import IS_NAMED
 
 MAX_BYTES: Final = 1_000_000  # some 10,000 jobs
 MAX_FAULTS: Final = 40  # that are listed; a recipe file with a fault, used by every job, has as many
@@ -69,7 +71,7 @@ def load_jobs(path: Path) -> tuple[Job, ...]:
     """
     faults: list[str] = []
     entries = [_entry(number, raw, faults) for number, raw in enumerate(_list_of_jobs(path, faults), 1)]
-    datasets = [_settled(path.parent / entry.dataset) for entry in entries]
+    datasets = [_dataset(entry.dataset, path.parent) for entry in entries]
     names = [entry.name or name_from(dataset) for entry, dataset in zip(entries, datasets, strict=True)]
     if not faults:  # a name that is itself a fault would be compared by its default
         faults += _repeated_names(names)
@@ -87,6 +89,11 @@ def load_jobs(path: Path) -> tuple[Job, ...]:
         for name, dataset, recipe in zip(names, datasets, recipes, strict=True)
         if recipe is not None
     )
+
+
+def _dataset(written: str, folder: Path) -> Path:
+    """A path is relative to the jobs file; a name such as tfds:mnist stays as it is."""
+    return Path(written) if load_entry(IS_NAMED)(Path(written)) else _settled(folder / written)
 
 
 def _settled(path: Path) -> Path:

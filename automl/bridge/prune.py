@@ -54,7 +54,8 @@ def prune(
 
     Args:
         model: a whole network of nets/build.py, its layers set to trainable or not.
-        training: epoch from 1 -> tf.data: float32 (b, s, s, 3) with values 0..255, int64 (b,).
+        training: epoch from 1 -> tf.data: float32 (b, s, s, 3) with values 0..255, int64 (b,), and the factors
+            of the losses, float32 (b,), where images do not count alike.
         images: uint8 (n, s, s, 3) on which both crossings of the bridge are checked.
         stop_at: on the clock; the epochs that do not fit are cut (see Pace). With time enough nothing depends on it.
         progress: told (batches done, all) after each batch.

@@ -37,7 +37,8 @@ def run(dataset: str, as_json: bool, **options: Any) -> None:
     """Train, compress, verify and export a classifier of the images in DATASET.
 
     DATASET holds one folder a class, or train/ (val/, test/) folders of classes, or images and a manifest such as
-    labels.csv, which can be given itself; or it is a .zip or .tar of these. The same command again goes on with an
+    labels.csv, which can be given itself; or it is a .zip or .tar of these; or a name, tfds:NAME[/CONFIG][:VERSION] or
+    hf:[OWNER/]NAME[:CONFIG] (pip install 'automl[tfds]' or 'automl[hf]'). The same command again goes on with an
     interrupted run, and skips what is finished.
     """
     if not dataset:  # an unset variable of the user's shell; Path("") would mean the folder we are in

@@ -28,6 +28,7 @@ from typing import IO, Any, Final
 
 from automl.data.files import JUNK, MAX_DEPTH
 from automl.data.files import SUFFIXES as IMAGES
+from automl.data.named import is_named
 from automl.data.reading import part_of
 from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError, DiskFull
@@ -105,8 +106,8 @@ def extract(archive: Path, folder: Path, progress: Callable[[int, int], None] = 
 
 
 def opened(dataset: Path, folder: Path) -> Path:
-    """The dataset's folder: what was extracted to the folder, if the dataset is an archive; else itself."""
-    return _top(folder / FILES) if is_archive(dataset) else dataset
+    """The dataset's folder: what was extracted or exported to the folder, of an archive or a name; else itself."""
+    return _top(folder / FILES) if is_named(dataset) or is_archive(dataset) else dataset
 
 
 def is_extracted(archive: Path, folder: Path) -> bool:

@@ -25,7 +25,14 @@ def steps_per_epoch(n_rows: int, batch_size: int) -> int:
 
 
 def training_batches(
-    pixels: Pixels, rows: Indices, labels: Indices, *, batch_size: int, seed: int, epoch: int
+    pixels: Pixels,
+    rows: Indices,
+    labels: Indices,
+    *,
+    weights: NDArray[np.float32] | None = None,
+    batch_size: int,
+    seed: int,
+    epoch: int,
 ) -> Any:  # tensorflow's types are not to be had
     """One epoch in an order that (seed, epoch) decides, as a tf.data.Dataset.
 
@@ -36,25 +43,31 @@ def training_batches(
         pixels: uint8 (n, s, s, 3), a memory map for one.
         rows: int64 (m,), m >= 1, into pixels.
         labels: int64 (m,).
+        weights: float32 (m,), of the images' losses; None: they count alike.
     Returns: elements of uint8 (b, s, s, 3), int64 (b,), and int32 (2,): a seed for this batch's stateless random
-        operations; all shapes are static.
+        operations; with weights those of the batch, float32 (b,), come fourth. All shapes are static.
     """
     import tensorflow as tf  # here, so that `batches` serves where TensorFlow is not wanted
 
     size = min(batch_size, len(rows))
     order = np.random.default_rng([seed, epoch]).permutation(len(rows))
 
-    def load(step: np.int64) -> tuple[Pixels, Indices, NDArray[np.int32]]:
+    beside: list[NDArray[Any]] = [labels] if weights is None else [labels, weights]
+
+    def load(step: np.int64) -> tuple[NDArray[Any], ...]:
         # Ascending within a batch, so that a map on a disk is read forwards; inside a batch the order means nothing.
         chosen = np.sort(order[step * size : (step + 1) * size])
         words = np.random.SeedSequence([seed, epoch, int(step)]).generate_state(2)
-        return pixels[rows[chosen]], labels[chosen], words.view(np.int32)
+        own = [values[chosen] for values in beside]
+        return pixels[rows[chosen]], own[0], words.view(np.int32), *own[1:]
 
-    def load_in_graph(step: Any) -> tuple[Any, Any, Any]:
-        images, classes, words = tf.numpy_function(load, [step], [tf.uint8, tf.int64, tf.int32])
+    def load_in_graph(step: Any) -> tuple[Any, ...]:
+        kinds = [tf.uint8, tf.int64, tf.int32, *([tf.float32] if len(beside) > 1 else [])]
+        images, classes, words, *own = tf.numpy_function(load, [step], kinds)
         images.set_shape((size, *pixels.shape[1:]))
-        classes.set_shape((size,))
         words.set_shape((2,))
-        return images, classes, words
+        for values in (classes, *own):
+            values.set_shape((size,))
+        return images, classes, words, *own
 
     return tf.data.Dataset.range(steps_per_epoch(len(rows), batch_size)).map(load_in_graph).prefetch(2)

@@ -29,6 +29,7 @@ class Assigned:
     row: int  # in every pixel map
     fold: int = 0  # 1 .. split.folds; 0: of no fold
     group: str = ""  # the same for images that stay together: a group, copies, near copies; "": it is alone
+    weight: float = 1.0  # factor of its loss in training, as the dataset gives it
 
 
 def write_images(path: Path, images: Sequence[Image]) -> None:

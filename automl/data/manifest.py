@@ -163,8 +163,8 @@ class _Manifest:
             weight = float(word) if word else 1.0
         except ValueError:
             weight = math.nan
-        if not (math.isfinite(weight) and weight > 0):
-            raise DataError(self._nonsense(at, "weight", word, "a number above 0, or nothing, which is 1"))
+        if not (math.isfinite(weight) and weight >= 0):
+            raise DataError(self._nonsense(at, "weight", word, "a finite number from 0 on, or nothing, which is 1"))
         return weight
 
     def _nonsense(self, at: int, role: str, word: str, wanted: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,16 @@ class ProbeFit:
     knn_accuracy: float
 
 
-def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, neighbours: int, seed: int) -> ProbeFit:
+def fit_probe(
+    features: Floats,
+    labels: Ints,
+    n_classes: int,
+    *,
+    weights: Floats | None = None,
+    folds: int,
+    neighbours: int,
+    seed: int,
+) -> ProbeFit:
     """Choose the regularisation by cross-validation and fit on all images.
 
     C is the inverse of the L2 penalty beside the *sum* of the losses, as in scikit-learn. It is the strongest
@@ -78,39 +87,43 @@ def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, nei
     same for every backbone; the fit at the end uses all, and the other images' held-out probabilities come from a fit
     on the subset. Features are standardised once, over all images given: the held-out ones lend the folds their mean
     and spread, but no label.
+
+    A weight of 2 is an image that is there twice: in mean and spread, in the losses that the penalty stands beside,
+    and in the choice of C. What is *told* counts each image as one: out_of_fold, and the neighbours' accuracy.
     Args:
         features: float32 (n, d), of the training part. labels: int64 (n,), in [0, n_classes).
+        weights: (n,), at least 0, their sum above 0 in each class; None: the images count alike.
         folds: at least 2; fewer are made where there are fewer images.
         neighbours: k of the nearest neighbours.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    spread = features.std(axis=0, dtype=np.float64)
+    mean, spread = _mean_and_spread(features, weights)
     scale = np.where(spread > 1e-6 * max(spread.max(), 1e-12), spread, 1.0)  # a dead feature stays 0
     x = ((features - mean) / scale).astype(np.float32)
     chosen = stratified_subset(labels, MOST_IMAGES, seed=seed)
     some_x, some_labels = x[chosen], labels[chosen]
+    some_weights = None if weights is None else weights[chosen]
     # BLAS threads wait for each other at every product of this shape: on two busy cores one thread took a tenth of
     # the time of two. The folds run side by side instead.
     with threadpool_limits(1):
         some = _rotate(some_x)
-        probabilities = _cross_validate(some, some_labels, n_classes, folds=folds, seed=seed)
+        probabilities = _cross_validate(some, some_labels, n_classes, some_weights, folds=folds, seed=seed)
         losses = [log_losses(one, some_labels) for one in probabilities]
         right = [one.argmax(axis=1) == some_labels for one in probabilities]
-        picked = choose_c(losses, right)
+        picked = choose_c(losses, right, some_weights)
         held_out = np.empty((len(x), n_classes), np.float32)
         held_out[chosen] = probabilities[picked]
         if len(chosen) < len(x):
             others = np.setdiff1d(np.arange(len(x)), chosen)
-            weights = _fit(some, some_labels, n_classes, GRID[picked], None, tolerance=SHIPPED)
-            held_out[others] = _predict(x[others] @ some.basis, weights)
+            fitted = _fit(some, some_labels, n_classes, GRID[picked], None, some_weights, tolerance=SHIPPED)
+            held_out[others] = _predict(x[others] @ some.basis, fitted)
         rotated = _rotate(x)
-        weights = _fit(rotated, labels, n_classes, GRID[picked], None, tolerance=SHIPPED)
+        fitted = _fit(rotated, labels, n_classes, GRID[picked], None, weights, tolerance=SHIPPED)
     return ProbeFit(
         probe=Probe(
             mean=mean.astype(np.float32),
             scale=scale.astype(np.float32),
-            kernel=(rotated.basis @ weights[:-1]).astype(np.float32),
-            bias=weights[-1].astype(np.float32),
+            kernel=(rotated.basis @ fitted[:-1]).astype(np.float32),
+            bias=fitted[-1].astype(np.float32),
         ),
         c=GRID[picked],
         grid=tuple(
@@ -123,22 +136,29 @@ def fit_probe(features: Floats, labels: Ints, n_classes: int, *, folds: int, nei
     )
 
 
-def choose_c(losses: list[NDArray[np.float64]], right: list[NDArray[np.bool_]]) -> int:
+def choose_c(losses: list[NDArray[np.float64]], right: list[NDArray[np.bool_]], weights: Floats | None = None) -> int:
     """The place in the grid of the strongest regularisation that loses no more than noise; see fit_probe.
 
     Args:
         losses: for each C, strongest regularisation first, the out-of-fold log loss of each image (n,).
         right: for each C, whether each image was right (n,).
+        weights: (n,); None: the images count alike. The noise is that of Kish's effective number of images.
     """
-    best = right[int(np.argmax([one.mean() for one in right]))].astype(np.float64)
-    lowest = min(one.mean() for one in losses)
+    n = len(losses[0]) if weights is None else np.square(weights.sum(dtype=np.float64)) / np.square(weights).sum()
+    best = right[int(np.argmax([_mean(one, weights) for one in right]))].astype(np.float64)
+    lowest = min(_mean(one, weights) for one in losses)
     for place, (loss, hits) in enumerate(zip(losses, right, strict=True)):
         difference = best - hits
-        noise = max(NOISE_ACCURACY, NOISE_SE * difference.std() / np.sqrt(len(difference)))
-        if difference.mean() <= noise and loss.mean() <= lowest + NOISE_LOSS:
+        spread = (
+            difference.std()
+            if weights is None
+            else np.sqrt(_mean(np.square(difference - _mean(difference, weights)), weights))
+        )
+        noise = max(NOISE_ACCURACY, NOISE_SE * spread / np.sqrt(n))
+        if _mean(difference, weights) <= noise and _mean(loss, weights) <= lowest + NOISE_LOSS:
             return place
     # The most accurate and the surest are two, and none is near both.
-    return int(np.argmin([one.mean() for one in losses]))
+    return int(np.argmin([_mean(one, weights) for one in losses]))
 
 
 def stratified_subset(labels: Ints, most: int, *, seed: int) -> Ints:
@@ -206,7 +226,9 @@ def _rotate(x: Floats) -> _Rotated:
     return _Rotated(np.ascontiguousarray(x @ basis), basis, values[kept].astype(np.float64) / n)
 
 
-def _cross_validate(data: _Rotated, labels: Ints, n_classes: int, *, folds: int, seed: int) -> Floats:
+def _cross_validate(
+    data: _Rotated, labels: Ints, n_classes: int, sample_weights: Floats | None, *, folds: int, seed: int
+) -> Floats:
     """For each C of the grid, the out-of-fold probabilities: float32 (grid, n, classes)."""
     fold = assign_folds(labels, folds, seed=seed)
     probabilities = np.empty((len(GRID), len(labels), n_classes), np.float32)
@@ -214,10 +236,11 @@ def _cross_validate(data: _Rotated, labels: Ints, n_classes: int, *, folds: int,
     def hold_out(number: int) -> None:
         held = fold == number
         part = _Rotated(data.z[~held], data.basis, data.power)
+        own = None if sample_weights is None else sample_weights[~held]
         weights = None
         for place, c in enumerate(GRID):
             # From one C to the next the solution moves little.
-            weights = _fit(part, labels[~held], n_classes, c, weights)
+            weights = _fit(part, labels[~held], n_classes, c, weights, own)
             probabilities[place, held] = _predict(data.z[held], weights)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -231,31 +254,38 @@ def _fit(
     n_classes: int,
     c: float,
     start: NDArray[np.float64] | None,
+    sample_weights: Floats | None = None,
     *,
     tolerance: float = JUDGED,
 ) -> NDArray[np.float64]:
     """Multinomial logistic regression with an L2 penalty on all but the bias, by L-BFGS.
 
-    A class without images is allowed; its bias falls until the others' gradient vanishes.
+    Losses are multiplied by the sample weights, and C stands beside their sum, as in scikit-learn. A class without
+    images is allowed; its bias falls until the others' gradient vanishes.
     Args:
         start: weights to start from, or None for zeros.
+        sample_weights: (n,), at least 0; None: 1 each. A fold that holds nothing above 0 is fitted as if all were 1.
         tolerance: the largest slope (of the mean loss, in units of the curvature) at which it stops.
     Returns: float64 (r + 1, n_classes), the bias last.
     """
-    n = len(labels)
+    if sample_weights is not None and not sample_weights.any():
+        sample_weights = None
+    n = len(labels) if sample_weights is None else float(sample_weights.sum(dtype=np.float64))
     penalty = 1.0 / (c * n)
     # Steps are taken in units of the curvature: the penalty's, and the loss's p(1 - p) along each axis, with the p of
     # a start at which all classes are equally likely.
     curvature = (1 - 1 / n_classes) / n_classes * np.append(data.power, 1.0)
     unit = 1.0 / np.sqrt(curvature + penalty)[:, None]
-    truth = np.zeros((n, n_classes), np.float32)
-    truth[np.arange(n), labels] = 1.0
+    truth = np.zeros((len(labels), n_classes), np.float32)
+    truth[np.arange(len(labels)), labels] = 1.0
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights = flat.reshape(-1, n_classes) * unit
         probabilities = _softmax(data.z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
-        loss = log_losses(probabilities, labels).mean() + 0.5 * penalty * np.square(weights[:-1]).sum()
+        loss = _mean(log_losses(probabilities, labels), sample_weights) + 0.5 * penalty * np.square(weights[:-1]).sum()
         wrong = probabilities - truth
+        if sample_weights is not None:
+            wrong *= sample_weights[:, None]
         slope = np.vstack([data.z.T @ wrong, wrong.sum(axis=0)]).astype(np.float64) / n
         slope[:-1] += penalty * weights[:-1]
         return float(loss), (slope * unit).ravel()
@@ -269,6 +299,20 @@ def _fit(
 def _predict(z: Floats, weights: NDArray[np.float64]) -> Floats:
     """Probabilities, float32 (m, classes), of rotated features (m, r)."""
     return _softmax(z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
+
+
+def _mean(values: NDArray[Any], weights: Floats | None) -> float:
+    """The mean of values (n,), weighted where there are weights (n,)."""
+    return float(values.mean() if weights is None else np.average(values, weights=weights.astype(np.float64)))
+
+
+def _mean_and_spread(features: Floats, weights: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation of each column, float64 (d,) each, as of rows that are there `weights` times."""
+    if weights is None:
+        return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+    share = weights.astype(np.float64) / weights.sum(dtype=np.float64)
+    mean = share @ features
+    return mean, np.sqrt(share @ np.square(features - mean))
 
 
 def _softmax(logits: NDArray[np.floating]) -> Floats:

@@ -28,7 +28,7 @@ from automl.runs.folder import RunFolder
 from automl.runs.inventory import SCHEMA, read_run_json
 from automl.runs.settings import accept_changes, flatten
 from automl.runs.summary import summarise
-from automl.stage_table import FINGERPRINT, LAYOUTS, STAGE_NAMES
+from automl.stage_table import FINGERPRINT, IS_NAMED, LAYOUTS, STAGE_NAMES
 from automl.types import Listing
 
 PACKAGES: Final = (
@@ -122,10 +122,15 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Li
 def settings_of(request: Request) -> dict[str, object]:
     """What a run is asked for, flat, as its run.json keeps it."""
     return {
-        "dataset": str(request.dataset.resolve()),  # however it is spelled, from wherever the command is given
+        "dataset": address_of(request.dataset, Path.resolve),  # however spelled, from wherever the command is given
         "weights": None if request.weights is None else str(request.weights.resolve()),
         **flatten(request.recipe.recipe.model_dump(mode="json")),
     }
+
+
+def address_of(dataset: Path, settle: Callable[[Path], Path] = Path.absolute) -> str:
+    """The dataset as another process finds it: an absolute path, or its name in a catalogue as it is."""
+    return str(dataset if load_entry(IS_NAMED)(dataset) else settle(dataset))
 
 
 def changed_settings(request: Request, folder: RunFolder) -> list[str]:

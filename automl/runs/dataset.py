@@ -1,31 +1,54 @@
-"""A dataset that is an archive: its files are extracted into the run's folder, once, and listed there."""
+"""A dataset that is an archive or a name: its files are put into the run's folder, once, and listed there."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from automl.code import load_entry
-from automl.errors import AutomlError, RunInUse
+from automl.errors import AutomlError, DeadlinePassed, RunInUse, StageFailed
 from automl.recipe.model import Recipe
 from automl.runs.begin import Request, changed_settings, list_dataset_of
 from automl.runs.done import read_done
 from automl.runs.folder import RunFolder
-from automl.stage_table import ARCHIVE_CHANGED, ARCHIVE_FILES, EXTRACT, IS_ARCHIVE
+from automl.runtime.children import Children
+from automl.stage_table import (
+    ARCHIVE_CHANGED,
+    ARCHIVE_FILES,
+    EXTRACT,
+    IS_ARCHIVE,
+    IS_EXPORTED,
+    IS_NAMED,
+    LEFT_OUT,
+    NAMED_FILES,
+    OPENED,
+)
 from automl.types import Listing
 
 Hear = Callable[[Mapping[str, Any]], None]
 
 
-def is_archive(dataset: Path) -> bool:
-    return bool(load_entry(IS_ARCHIVE)(dataset))
+BODY: Final = "automl.runtime.stage_body:run_export"
 
 
-def files_in(archive: Path, folder: RunFolder) -> int:
-    """How many files of an archive are, or would be, extracted. Raises: DataError: it is damaged or hostile."""
-    count = load_entry(ARCHIVE_FILES)(archive, folder.dataset)
+def is_brought(dataset: Path) -> bool:
+    """Whether a dataset's files are put into the run's folder: those of an archive, or of a name."""
+    return is_named(dataset) or bool(load_entry(IS_ARCHIVE)(dataset))
+
+
+def is_named(dataset: Path) -> bool:
+    return bool(load_entry(IS_NAMED)(dataset))
+
+
+def files_in(dataset: Path, folder: RunFolder) -> int:
+    """How many files of an archive or a name are, or would be, put into the run's folder; 0: it is not known yet.
+
+    Raises: DataError: the archive is damaged or hostile; UsageError: it is no such name, or its package is missing.
+    """
+    count = load_entry(NAMED_FILES if is_named(dataset) else ARCHIVE_FILES)(dataset, folder.dataset)
     assert isinstance(count, int)
     return count
 
@@ -33,12 +56,60 @@ def files_in(archive: Path, folder: RunFolder) -> int:
 def refuse_dataset(dataset: Path, recipe: Recipe, folder: RunFolder, *, own: Sequence[Path]) -> None:
     """Raises: DataError: the dataset is of no use, as far as its names tell; RecipeError: an unknown class is dropped.
 
-    Of an archive the members are judged alone: nothing is written before its run begins.
+    Of an archive the members are judged alone, of a name its form: nothing is written before its run begins.
     """
-    if is_archive(dataset):
+    if is_brought(dataset):
         files_in(dataset, folder)
     else:
         list_dataset_of(dataset, recipe, own=own)
+
+
+def listing_of_brought(request: Request, folder: RunFolder, hear: Hear) -> Listing:
+    """Put the files of an archive or a name into the run's folder, unless they are there, and list them."""
+    return (listing_of_named if is_named(request.dataset) else listing_of_archive)(request, folder, hear)
+
+
+def listing_of_named(request: Request, folder: RunFolder, hear: Hear) -> Listing:
+    """Export the dataset of a name into the run's folder, unless it is there, and list what came of it.
+
+    It is exported once: what the catalogue holds under that name later is for another run.
+    Raises: RunInUse: the run has other settings; UsageError: its package is missing; DataError: there is no such
+        dataset, or what is in it is refused, then a run that was not begun keeps nothing of it; DeadlinePassed.
+    """
+    changed_settings(request, folder)
+    name = str(request.dataset)
+
+    def relay(message: Mapping[str, Any]) -> None:
+        hear({"event": "warning" if message["say"] == "warning" else "progress", "stage": "fetch", **message})
+
+    left = None if request.deadline_at is None else request.deadline_at - time.time()
+    try:
+        if not load_entry(IS_EXPORTED)(request.dataset, folder.dataset):
+            with Children(folder.root / "forkserver.log", relay) as children:
+                arguments = {"dataset": name, "folder": str(folder.dataset)}
+                children.run("plain", BODY, arguments, log=folder.log_txt, limit_s=left)
+        root = load_entry(OPENED)(request.dataset, folder.dataset)
+        assert isinstance(root, Path)
+        return list_dataset_of(root, request.recipe.recipe, own=(request.runs, request.exports))
+    except AutomlError as error:
+        if not folder.is_run():
+            shutil.rmtree(folder.dataset, ignore_errors=True)
+        if isinstance(error, StageFailed) and request.deadline_at is not None and time.time() >= request.deadline_at:
+            raise DeadlinePassed(
+                f"the deadline came before {name} was downloaded. Wanted: time for it. Run the same command again, "
+                "with a later --deadline: what its package has already is kept."
+            ) from error
+        error.args = (str(error).replace(str(folder.dataset / "files"), name),)  # the name that the user knows
+        raise
+
+
+def remarks_on(dataset: Path, folder: RunFolder) -> tuple[str, ...]:
+    """What the export of a name did without, in words."""
+    if not is_named(dataset):
+        return ()
+    found = load_entry(LEFT_OUT)(folder.dataset)
+    assert isinstance(found, tuple)
+    return tuple(f"{dataset}: left out: {text}" for text in found)
 
 
 def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listing:

@@ -1,6 +1,7 @@
 """Where everything of a run lies.
 
-runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, one folder a stage, and dataset/ of an archive.
+runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, one folder a stage, and, of an archive or a name,
+dataset/.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from automl.code import load_entry
 from automl.errors import StageFailed, UsageError
 from automl.runs.atomic import write_bytes
-from automl.stage_table import STAGES
+from automl.stage_table import NAME_SHOWN, STAGES
 
 R = TypeVar("R")
 
@@ -63,7 +65,7 @@ class RunFolder:
 
     @property
     def dataset(self) -> Path:
-        """What was extracted of a dataset that is an archive; automl/data/archives.py knows what is in it."""
+        """The files of a dataset that is an archive or a name; automl/data/archives.py and named.py know them."""
         return self.root / "dataset"
 
     def stage(self, name: str) -> Path:
@@ -130,7 +132,8 @@ def check_name(name: str) -> str:
 
 
 def name_from(dataset: Path) -> str:
-    """A name after the dataset's folder, manifest or archive, with what a run's name cannot hold replaced by '-'."""
-    own = FILES.sub("", dataset.absolute().name)
+    """A name after the dataset's folder, manifest, archive or name, with what a run's cannot hold replaced by '-'."""
+    own = load_entry(NAME_SHOWN)(dataset) or FILES.sub("", dataset.absolute().name)
+    assert isinstance(own, str)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", own).strip("-._")
     return slug[:80] or "dataset"

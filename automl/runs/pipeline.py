@@ -22,8 +22,8 @@ from automl.recipe.model import Recipe
 from automl.records import Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
-from automl.runs.begin import Hear, Request, Run, begin, list_dataset_of, throw_away
-from automl.runs.dataset import files_in, is_archive, listing_of_archive
+from automl.runs.begin import Hear, Request, Run, address_of, begin, list_dataset_of, throw_away
+from automl.runs.dataset import files_in, is_brought, listing_of_brought, remarks_on
 from automl.runs.deadline import overrun
 from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
 from automl.runs.events import now_iso
@@ -56,7 +56,7 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     resources.need_two_folders(request.runs, request.exports)
     folder = RunFolder(request.runs.resolve() / request.name)
     listing = None
-    if not is_archive(request.dataset):
+    if not is_brought(request.dataset):
         listing = list_dataset_of(request.dataset, recipe, own=(request.runs, request.exports))
     n_files = files_in(request.dataset, folder) if listing is None else len(listing.files)
     if request.redo is not None and not folder.is_run():
@@ -66,9 +66,12 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     resources.need_folder(folder.root, "this run")
     room_mb = resources.room_needed_mb(recipe, n_files)
     with refusals_in_words(folder.root, room_mb), locked(folder.lock):
-        run = begin(request, folder, listing or listing_of_archive(request, folder, hear), hear)
+        run = begin(request, folder, listing or listing_of_brought(request, folder, hear), hear)
         try:
             with refusals_in_words(folder.root, room_mb):
+                if read_done(folder.done_json("check")) is None:
+                    for text in remarks_on(request.dataset, folder):
+                        run.tell("warning", stage="", text=text)
                 return _go(run)
         except (Interrupted, Terminated, KeyboardInterrupt) as error:
             with contextlib.suppress(OSError):  # that it ended matters more than that it is written down
@@ -135,7 +138,7 @@ def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> bool:
         "stage": stage.name,
         "run": str(run.folder.root),
         "recipe": run.request.recipe.recipe.model_dump(mode="json"),
-        "dataset": str(run.request.dataset.absolute()),
+        "dataset": address_of(run.request.dataset),
         "exports": str(run.request.exports.resolve()),
         "weights": None if run.request.weights is None else str(run.request.weights.absolute()),
         "deadline_at": run.deadline_at,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from automl.recipe.model import Recipe
 from automl.runs.folder import RunFolder
 from automl.runtime.child import this_childs_front
 from automl.runtime.context import StageContext
-from automl.stage_table import STAGES
+from automl.stage_table import EXPORT, STAGES
 
 
 def run_stage(arguments: Mapping[str, Any]) -> dict[str, object]:
@@ -29,3 +31,12 @@ def run_stage(arguments: Mapping[str, Any]) -> dict[str, object]:
     )
     context.folder.write_record(load_entry(stage.entry)(context))
     return {}
+
+
+def run_export(arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Export the dataset of a name to the folder, see data/exporting.py. Args: arguments: {"dataset", "folder"}."""
+    front = this_childs_front()
+    # From an empty folder: a package may take a folder of the name that lies in the current one for the dataset.
+    os.chdir(tempfile.mkdtemp())
+    progress = lambda done, total: front.progress(done, total, "images exported")  # noqa: E731
+    return {"files": load_entry(EXPORT)(Path(arguments["dataset"]), Path(arguments["folder"]), progress)}

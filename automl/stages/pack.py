@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from automl.data.images import read_split
 from automl.data.pack import contact_sheet, map_name, mean_and_std, open_map, rows_and_labels, write_index, write_png
+from automl.data.weights import taught, training_weights, write_weights
 from automl.records import Checked, Packed
 from automl.runtime.context import StageContext
 from automl.types import PARTS, Part
@@ -12,18 +13,20 @@ from automl.types import PARTS, Part
 def run(ctx: StageContext) -> Packed:
     """Write each part's rows and labels, and look at the training part.
 
-    Reads: check/pixels-SIZE.u8, split/split.csv. Writes: PART-rows.npy, PART-labels.npy, samples.png.
+    Reads: check/pixels-SIZE.u8, split/split.csv. Writes: PART-rows.npy, PART-labels.npy, samples.png, and
+    train-weights.npy where the training images do not count alike; those of weight 0 are left out of train.
     Raises: StageFailed: a map that check wrote is missing or damaged.
     """
     checked = ctx.record(Checked)
     maps = {size: open_map(ctx.input("check", map_name(size)), checked.n_images, size) for size in checked.sizes_px}
-    assigned = read_split(ctx.input("split", "split.csv"))
+    assigned = taught(read_split(ctx.input("split", "split.csv")))
     per_part: dict[Part, int] = {}
     folder = ctx.output("samples.png").parent
     for part in PARTS:
         rows, labels = rows_and_labels(assigned, part, checked.classes)
         write_index(folder, part, rows, labels)
         per_part[part] = len(rows)
+    write_weights(folder, training_weights(assigned))
     rows, labels = rows_and_labels(assigned, "train", checked.classes)
     largest = maps[max(maps)]
     mean, std = mean_and_std(largest, rows)

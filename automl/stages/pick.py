@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from automl.code import load_entry
 from automl.data.pack import map_name, open_map, read_index
+from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval, is_tie, paired_difference
 from automl.nets.build import attach_head, build_backbone, build_extractor, load_network, load_pretrained, save_weights
@@ -54,6 +55,7 @@ class Data:
     train: tuple[NDArray[np.int64], NDArray[np.int64]]  # map rows, labels
     validation: tuple[NDArray[np.int64], NDArray[np.int64]]
     n_classes: int
+    weights: NDArray[np.float32] | None  # of the training images' losses; None: they count alike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ def run(ctx: StageContext) -> Picked:
         train=read_index(ctx.folder.stage("pack"), "train"),
         validation=read_index(ctx.folder.stage("pack"), "validation"),
         n_classes=len(checked.classes),
+        weights=read_weights(ctx.folder.stage("pack")),
     )
     choice = candidates(ctx.recipe.backbones, size_px=size_px, max_params_m=ctx.recipe.pick.max_params_m)
     for note in choice.notes:
@@ -253,6 +256,7 @@ def _fit_probe(ctx: StageContext, features: NDArray[np.float32], data: Data) -> 
         features,
         data.train[1],
         data.n_classes,
+        weights=data.weights,
         folds=settings.folds,
         neighbours=settings.neighbours,
         seed=ctx.recipe.seed,
@@ -313,5 +317,6 @@ def _save_first(
 def _save_fresh(ctx: StageContext, network: Network, data: Data) -> None:
     """Save what a training of random weights begins with: the same backbone, without the probe's head."""
     model = load_network(network, ctx.output(FIRST), ctx.recipe.task)
-    reset_head(model, np.bincount(data.train[1], minlength=data.n_classes).astype(np.float64))
+    shares = np.bincount(data.train[1], weights=data.weights, minlength=data.n_classes)
+    reset_head(model, shares.astype(np.float64))
     save_weights(model, ctx.output(FRESH))

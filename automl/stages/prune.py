@@ -14,6 +14,7 @@ from automl.bridge.prune import prune
 from automl.bridge.schedule import Plan
 from automl.data.feed import steps_per_epoch, training_batches
 from automl.data.pack import open_map, read_index
+from automl.data.weights import read_weights
 from automl.nets.build import load_network, save_weights
 from automl.training.fit import variation
 from automl.training.unfreeze import unfreeze
@@ -32,7 +33,7 @@ class Arguments:
     target: Path  # where the pruned network's weights go
     pixels: Path  # the map of the network's size
     n_images: int  # rows of the map
-    pack: Path  # folder of train-rows.npy and train-labels.npy
+    pack: Path  # folder of train-rows.npy, train-labels.npy and, if there are weights, train-weights.npy
     settings: FitSettings  # of the training: batch size, augmentation, flip, label smoothing
     sparsity: float
     learning_rate: float
@@ -53,6 +54,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
     settings = order.settings
     pixels = open_map(order.pixels, order.n_images, order.network.size_px)
     rows, labels = read_index(order.pack, "train")
+    weights = read_weights(order.pack)
     model = load_network(order.network, order.weights, order.task)
     equalise(model)
     unfreeze(model, 1.0, "trains")  # every convolution loses weights, so every one must adapt
@@ -60,7 +62,9 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
     vary = variation(settings)
 
     def training(epoch: int) -> Any:
-        plain = training_batches(pixels, rows, labels, batch_size=settings.batch_size, seed=order.seed, epoch=epoch)
+        plain = training_batches(
+            pixels, rows, labels, weights=weights, batch_size=settings.batch_size, seed=order.seed, epoch=epoch
+        )
         return plain.map(vary, num_parallel_calls=AHEAD).prefetch(AHEAD)
 
     pruned = prune(

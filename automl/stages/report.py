@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from automl.bundle.publish import publish
 from automl.data.images import read_rejected, read_split, read_suspects
+from automl.data.named import shown
 from automl.data.pack import map_name, open_map, read_index
 from automl.recipe.model import Recipe
 from automl.recipe.yaml_text import scalar_text
@@ -98,7 +99,7 @@ def surroundings(ctx: StageContext, cpu: str) -> Surroundings:
     }
     return Surroundings(
         created=str(run.get("created", "")),
-        dataset=PurePath(ctx.dataset).name,
+        dataset=shown(ctx.dataset) or PurePath(ctx.dataset).name,
         recipe=str(run.get("recipe", "")),
         seed=ctx.recipe.seed,
         settings=settings_of(ctx.recipe),

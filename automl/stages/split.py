@@ -9,6 +9,7 @@ from automl.data.images import Assigned, read_images, write_near, write_split
 from automl.data.pack import map_name, open_map
 from automl.data.shared import find_in_split, leakage
 from automl.data.split import assign_parts, given_parts
+from automl.data.weights import findings_of_weights, weighting_of
 from automl.records import Checked, Parted
 from automl.runtime.context import StageContext
 from automl.types import PARTS, gravest_first
@@ -20,7 +21,7 @@ def run(ctx: StageContext) -> Parted:
     Reads: check/images.csv, the largest check/pixels-SIZE.u8. Writes: split.csv,
         near.csv (pairs of near copies, mirrored ones too).
     Raises:
-        DataError: a class has too few different images to fill the parts.
+        DataError: a class has too few different images to fill the parts, or no training image with a weight.
         RecipeError: folds are asked of a dataset that gives its validation part.
         StageFailed: a map that check wrote is missing or damaged.
     """
@@ -38,13 +39,15 @@ def run(ctx: StageContext) -> Parted:
             row=image.row,
             fold=cut.folds.get(image.path, 0),
             group=cut.units[image.path],
+            weight=image.weight,
         )
         for image in images
         if image.path in cut.parts
     ]
+    weighting = weighting_of(assigned)
     write_split(ctx.output("split.csv"), assigned)
     write_near(ctx.output("near.csv"), (*copies.near, *copies.mirrored))
-    findings = gravest_first(find_in_split(images, copies, cut))
+    findings = gravest_first((*find_in_split(images, copies, cut), *findings_of_weights(assigned, weighting)))
     for finding in findings:
         if finding.severity == "warn":
             ctx.warn(finding.text)
@@ -57,4 +60,5 @@ def run(ctx: StageContext) -> Parted:
         left_out=len(images) - len(assigned),
         findings=findings,
         leakage=leakage(images, copies, cut.parts),
+        weighting=weighting,
     )

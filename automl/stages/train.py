@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
 from automl.data.pack import open_map, read_index
+from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import load_network, save_weights
@@ -162,10 +163,11 @@ def _feed(ctx: StageContext, batch_size: int) -> Feed:
     size_px = ctx.record(Picked).network.size_px
     pixels = open_map(ctx.input("check", f"pixels-{size_px}.u8"), ctx.record(Checked).n_images, size_px)
     rows, labels = read_index(ctx.folder.stage("pack"), "train")
+    weights = read_weights(ctx.folder.stage("pack"))
     validation = read_index(ctx.folder.stage("pack"), "validation")
     return Feed(
         training=lambda epoch: training_batches(
-            pixels, rows, labels, batch_size=batch_size, seed=ctx.recipe.seed, epoch=epoch
+            pixels, rows, labels, weights=weights, batch_size=batch_size, seed=ctx.recipe.seed, epoch=epoch
         ),
         steps=steps_per_epoch(len(rows), batch_size),
         validation=lambda: batches(pixels, *validation, batch_size),

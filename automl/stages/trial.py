@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
 from automl.data.pack import open_map, read_index
+from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.nets.build import load_network
 from automl.runs.atomic import write_json
@@ -33,7 +34,7 @@ class Arguments:
     start: Path  # weights that the training starts from
     pixels: Path  # the map of the network's size
     n_images: int  # rows of the map
-    pack: Path  # folder of PART-rows.npy and PART-labels.npy
+    pack: Path  # folder of PART-rows.npy, PART-labels.npy and, if there are weights, train-weights.npy
     folder: Path  # where the trial writes
     seed: int
     stop_at: float | None  # wall time; None: no limit
@@ -54,12 +55,13 @@ def run_trial(arguments: Mapping[str, object]) -> dict[str, object]:
     settings, task = trial.settings, task_named(trial.task)
     pixels = open_map(trial.pixels, trial.n_images, trial.network.size_px)
     rows, labels = read_index(trial.pack, "train")
+    weights = read_weights(trial.pack)
     validation = read_index(trial.pack, "validation")
     fitted = fit(
         load_network(replace(trial.network, dropout=settings.dropout), trial.start),
         Feed(
             training=lambda epoch: training_batches(
-                pixels, rows, labels, batch_size=settings.batch_size, seed=trial.seed, epoch=epoch
+                pixels, rows, labels, weights=weights, batch_size=settings.batch_size, seed=trial.seed, epoch=epoch
             ),
             steps=steps_per_epoch(len(rows), settings.batch_size),
             validation=lambda: batches(pixels, *validation, settings.batch_size),

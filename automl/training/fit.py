@@ -35,7 +35,8 @@ Progress = Callable[[int, int, str], object]  # batches done, batches of the who
 class Feed:
     """Where a training's images come from; the stage joins it from the pack."""
 
-    training: Callable[[int], Any]  # epoch from 1 -> tf.data: uint8 (b, s, s, 3), int64 (b,), int32 (2,) seed
+    training: Callable[[int], Any]  # epoch from 1 -> tf.data: uint8 (b, s, s, 3), int64 (b,), int32 (2,) seed,
+    # and, where images do not count alike, float32 (b,): the factor of each one's loss, 1 in the mean of the part
     steps: int  # batches of one epoch
     validation: Callable[[], Iterable[Batch]]  # in order; every batch as large as the first, the last may be smaller
 
@@ -201,14 +202,16 @@ def validate(trainee: Any, batches: Iterable[Batch]) -> Validated:
 
 
 def variation(settings: FitSettings) -> Any:
-    """What turns a batch of the feed into one of float32 (b, s, s, 3), values 0..255, and int64 (b,).
+    """What turns a batch of the feed into one of float32 (b, s, s, 3), values 0..255, int64 (b,), and its weights.
 
+    Keras divides the weighted losses of a batch by its number of images, so a heavy image weighs the same in any
+    batch; its metrics count every image as one.
     One graph for all epochs, without AutoGraph: else each epoch starts with 0.3 s of tracing.
     """
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow has no types
-    def vary(pixels: Any, labels: Any, seed: Any) -> tuple[Any, Any]:
-        return augment(pixels, seed, strength=settings.augmentation, flip=settings.flip), labels
+    def vary(pixels: Any, labels: Any, seed: Any, *weights: Any) -> tuple[Any, ...]:
+        return augment(pixels, seed, strength=settings.augmentation, flip=settings.flip), labels, *weights
 
     return vary
 

@@ -85,3 +85,17 @@ def test_plain_batches_need_no_tensorflow() -> None:
     program = "import sys, automl.data.feed; sys.exit('tensorflow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_weights_come_with_their_images_and_change_nothing_else() -> None:
+    weights = ROWS.astype(np.float32) / 8
+    plain = _epoch(1, 2)
+    weighted = list(
+        training_batches(PIXELS, ROWS, LABELS, weights=weights, batch_size=8, seed=1, epoch=2).as_numpy_iterator()
+    )
+    assert len(weighted) == len(plain)
+    for (pixels, labels, seed, own), (*expected,) in zip(weighted, plain, strict=True):
+        for mine, theirs in zip((pixels, labels, seed), expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        assert own.dtype == np.float32
+        np.testing.assert_array_equal(own, pixels[:, 0, 0, 0].astype(np.float32) / 8)

@@ -47,8 +47,8 @@ def test_rejected_and_split_tables_come_back_sorted_by_path(tmp_path: Path) -> N
     assert read_rejected(tmp_path / "rejected.csv") == tuple(rejected[::-1])
     assert read_split(tmp_path / "split.csv") == tuple(assigned[::-1])
     assert (tmp_path / "split.csv").read_text().splitlines()[:2] == [
-        "path,label,part,row,fold,group",
-        "a.png,a,test,3,2,g",
+        "path,label,part,row,fold,group,weight",
+        "a.png,a,test,3,2,g,1.0",
     ]
 
 

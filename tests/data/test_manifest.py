@@ -124,8 +124,9 @@ def test_a_column_called_set_without_any_parts_word_is_no_part(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("column", "good", "bad", "wanted"),
-    [("split", "train", "holdout", "train, val or test"), ("weight", "1", "-1", "a number above 0"),
-     ("weight", "1", "heavy", "a number above 0"), ("weight", "1", "nan", "a number above 0")],
+    [("split", "train", "holdout", "train, val or test"), ("weight", "1", "-1", "a finite number from 0 on"),
+     ("weight", "1", "heavy", "a finite number from 0 on"), ("weight", "1", "nan", "a finite number from 0 on"),
+     ("weight", "1", "1e999", "a finite number from 0 on")],
 )  # fmt: skip
 def test_a_word_that_is_no_part_or_weight_is_refused_with_its_line(
     tmp_path: Path, column: str, good: str, bad: str, wanted: str

@@ -163,3 +163,57 @@ def test_nearest_neighbours_leave_the_image_itself_out() -> None:
 def test_log_loss_counts_no_probability_as_nothing() -> None:
     found = log_losses(np.array([[0.0, 1.0], [0.5, 0.5]], np.float32), np.array([0, 1]))
     np.testing.assert_allclose(found, [-np.log(1e-7), np.log(2)], rtol=1e-6)
+
+
+def test_integer_weights_are_repeated_rows() -> None:
+    features, labels = clouds(120, 12, 3, apart=0.4)
+    times = np.random.default_rng(2).integers(0, 4, len(labels))
+    weighted = fit_probe(features, labels, 3, weights=times.astype(np.float32), folds=5, neighbours=5, seed=1)
+    again = np.repeat(np.arange(len(labels)), times)
+    x = ((features - weighted.probe.mean) / weighted.probe.scale).astype(np.float32)[again]
+    repeated = probe._fit(probe._rotate(x), labels[again], 3, weighted.c, None, tolerance=probe.SHIPPED)
+    kernel = probe._rotate(x).basis @ repeated[:-1]
+
+    assert (times == 0).sum() > 10
+    np.testing.assert_allclose(weighted.probe.mean, features[again].mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(weighted.probe.scale, features[again].std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(weighted.probe.kernel, kernel, atol=2e-4)
+    unweighted = fit(features, labels, 3)
+    assert np.abs(weighted.probe.predict(features) - unweighted.probe.predict(features)).max() > 0.01
+
+
+def test_weights_are_scikit_learns_sample_weights() -> None:
+    features, labels = clouds(150, 20, 3, apart=0.3)
+    weights = np.random.default_rng(3).uniform(0.1, 4, len(labels)).astype(np.float32)
+    fitted = fit_probe(features, labels, 3, weights=weights, folds=5, neighbours=5, seed=1)
+    x = ((features - fitted.probe.mean) / fitted.probe.scale).astype(np.float64)
+    reference = LogisticRegression(C=fitted.c, tol=1e-8, max_iter=5000).fit(x, labels, sample_weight=weights)
+    np.testing.assert_allclose(fitted.probe.predict(features), reference.predict_proba(x), atol=1e-3)
+
+
+def test_weights_of_one_give_the_probe_without_weights() -> None:
+    features, labels = clouds(90, 40, 3)
+    ones = fit_probe(features, labels, 3, weights=np.ones(90, np.float32), folds=5, neighbours=5, seed=1)
+    plain = fit(features, labels, 3)
+    assert ones.c == plain.c
+    np.testing.assert_allclose(ones.probe.predict(features), plain.probe.predict(features), atol=1e-4)
+
+
+def test_mislabelled_images_of_weight_zero_teach_nothing() -> None:
+    features, labels = clouds(300, 10, 2, apart=2.0)
+    wrong = np.arange(len(labels)) % 5 < 3  # three in five: without weights the lie wins
+    told = np.where(wrong, 1 - labels, labels)
+    weights = np.where(wrong, 0, 1).astype(np.float32)
+    knowing = fit_probe(features, told, 2, weights=weights, folds=5, neighbours=5, seed=1)
+    believing = fit(features, told, 2)
+    assert (knowing.probe.predict(features).argmax(axis=1) == labels).mean() > 0.9
+    assert (believing.probe.predict(features).argmax(axis=1) == labels).mean() < 0.3
+
+
+def test_the_choice_of_c_listens_to_weights() -> None:
+    first = np.arange(100) < 50
+    losses = [np.where(first, 3.0, 0.0), np.where(first, 0.0, 3.0)]  # each is right on its own half
+    right = [loss < 1 for loss in losses]
+    weights = np.where(first, 9, 1).astype(np.float32)
+    assert choose_c(losses, right, weights) == 1
+    assert choose_c(losses, right, 10 - weights) == 0

@@ -13,7 +13,7 @@ import pytest
 from automl.errors import DataError, RunInUse
 from automl.recipe.load import load_recipe
 from automl.runs.begin import Request, begin
-from automl.runs.dataset import files_in, is_archive, listing_of_archive, refuse_dataset
+from automl.runs.dataset import files_in, is_brought, is_named, listing_of_archive, refuse_dataset
 from automl.runs.done import write_done
 from automl.runs.folder import RunFolder, name_from
 
@@ -45,7 +45,8 @@ def test_an_archive_is_listed_from_the_runs_own_folder_and_keeps_its_name(folder
     request = request_of(folder, archive)
     heard: list[Mapping[str, Any]] = []
 
-    assert is_archive(archive)
+    assert is_brought(archive)
+    assert not is_named(archive)
     assert files_in(archive, folder) == 8
     listing = listing_of_archive(request, folder, heard.append)
     run = begin(request, folder, listing, heard.append)

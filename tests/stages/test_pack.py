@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from automl.bundle.resize import load_pixels
-from automl.data.images import read_split
+from automl.data.images import read_split, write_split
 from automl.data.pack import open_map, read_index
+from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.runtime.context import StageContext
 from automl.stages import check, pack, split
@@ -58,3 +60,23 @@ def test_a_damaged_map_is_refused(packing: StageContext) -> None:
 
     with pytest.raises(StageFailed, match=r"pixels-32\.u8 has 1000 bytes.*--redo check"):
         pack.run(packing)
+
+
+def test_weights_lie_beside_the_labels_of_train_and_images_of_weight_zero_are_in_no_part(packing: StageContext) -> None:
+    pack.run(packing)
+    assert not packing.output("train-weights.npy").exists()
+
+    table = [
+        replace(line, weight=float(line.row % 4)) if line.part == "train" else line
+        for line in read_split(packing.input("split", "split.csv"))
+    ]
+    write_split(packing.input("split", "split.csv"), table)
+    packed = pack.run(packing)
+
+    rows, labels = read_index(packing.folder.stage("pack"), "train")
+    weights = read_weights(packing.folder.stage("pack"))
+    assert weights is not None
+    assert sorted(rows) == sorted(line.row for line in table if line.part == "train" and line.weight)
+    assert len(rows) == len(labels) == len(weights) == packed.per_part["train"]
+    np.testing.assert_allclose(weights / weights[0], (rows % 4) / (rows[0] % 4), rtol=1e-6)
+    assert packed.per_part["test"] == sum(line.part == "test" for line in table)

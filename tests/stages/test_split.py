@@ -3,7 +3,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from automl.data.images import read_images, read_near, read_split
+from automl.errors import DataError
 from automl.recipe.model import Recipe
 from automl.records import Parted
 from automl.runtime.context import StageContext
@@ -99,3 +102,38 @@ def test_given_parts_are_kept_and_leaks_are_warned_of(make_context: MakeContext,
     table = {line.path: line.part for line in read_split(ctx.folder.stage("split") / "split.csv")}
     assert "train/down/leak.png" not in table
     assert all(part == "test" for path, part in table.items() if path.startswith("test/"))
+
+
+def _weighted(folder: Path, weights: dict[str, float]) -> None:
+    """A manifest that gives all bars to a part in turn, with the weight of their class."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.png"))
+    parts = ("train", "train", "validation", "test")
+    rows = [
+        f"{file},{file.split('/')[0]},{parts[at % 4]},{weights[file.split('/')[0]]}" for at, file in enumerate(files)
+    ]
+    (folder / "labels.csv").write_text("path,label,split,weight\n" + "\n".join(rows) + "\n")
+
+
+def test_weights_reach_the_table_the_record_and_the_findings(make_context: MakeContext, bars_dataset: Path) -> None:
+    _weighted(bars_dataset, {"across": 0.5, "down": 1.0, "slant": 3.0})
+    parted, ctx = _split(make_context, bars_dataset)
+
+    table = read_split(ctx.output("split.csv"))
+    assert {(line.label, line.weight) for line in table} == {("across", 0.5), ("down", 1.0), ("slant", 3.0)}
+    counts = {label: sum(line.label == label and line.part == "train" for line in table) for label in parted.per_class}
+    assert parted.weighting is not None
+    assert parted.weighting.total == sum(line.weight for line in table if line.part == "train")
+    assert parted.weighting.effective == counts  # within a class all weigh alike
+    assert "weights" in {finding.kind for finding in parted.findings}
+
+
+def test_a_class_of_weight_zero_is_refused(make_context: MakeContext, bars_dataset: Path) -> None:
+    _weighted(bars_dataset, {"across": 0, "down": 1.0, "slant": 3.0})
+    with pytest.raises(DataError, match=r"class 'across' has \d+ image\(s\) in train, and the weight of each is 0"):
+        _split(make_context, bars_dataset)
+
+
+def test_without_weights_the_record_has_none(make_context: MakeContext, bars_dataset: Path) -> None:
+    parted, _ = _split(make_context, bars_dataset)
+    assert parted.weighting is None
+    assert not [finding for finding in parted.findings if "weight" in finding.kind]

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,3 +201,37 @@ def test_a_checkpoint_that_is_not_whole_is_refused_with_what_to_do(tmp_path: Pat
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(StageFailed, match=r"checkpoint\.npz cannot be read: .* Delete it and run again"):
         train(tiny_network(), feed, checkpoint=path)
+
+
+def weighted(feed: Feed, weights: Callable[[Any], Any]) -> Feed:
+    """The feed with weights (b,) beside its labels."""
+
+    def training(epoch: int) -> Any:
+        return feed.training(epoch).map(lambda pixels, labels, seed: (pixels, labels, seed, weights(labels)))
+
+    return replace(feed, training=training)
+
+
+def test_weights_of_one_train_to_the_same_bits_as_none(undisturbed):
+    network = tiny_network()
+    fitted = train(network, weighted(tiny_feed(), lambda labels: tf.ones_like(labels, tf.float32)))
+    assert without_seconds(fitted.epochs) == undisturbed[0]
+    for mine, other in zip(network.get_weights(), undisturbed[1], strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_mislabelled_images_of_weight_zero_teach_nothing_and_the_metrics_count_them_as_any(network, feed):
+    def lie(weights: bool) -> Feed:
+        def told(pixels: Any, labels: Any, seed: Any) -> tuple[Any, ...]:
+            wrong = tf.range(tf.shape(labels)[0]) % 5 < 3  # three in five: without weights the lie wins
+            weight = (2.5 * tf.cast(~wrong, tf.float32),) if weights else ()
+            return pixels, tf.where(wrong, 1 - labels, labels), seed, *weight
+
+        return replace(feed, training=lambda epoch: feed.training(epoch).map(told))
+
+    knowing = train(network, lie(weights=True)).epochs[-1]
+    believing = train(tiny_network(), lie(weights=False)).epochs[-1]
+    assert knowing.validation_accuracy > 0.9
+    assert believing.validation_accuracy < 0.5
+    assert knowing.loss < 0.3 < believing.loss
+    assert knowing.accuracy < 0.5  # of what they were told, each counted as one
