@@ -12,7 +12,6 @@ from typing import Final
 from automl.types import Finding, ListedFile, Part
 
 N_SHOWN: Final = 5  # folders or columns that a sentence names at most
-N_EXAMPLES: Final = 20  # paths that a finding names at most
 
 PART_NAMES: Final[dict[str, Part]] = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,14 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
             found,
         )
 
+    began = time.monotonic()
+    began_extracting = False
+
     def progress(done: int, total: int) -> None:
+        nonlocal began_extracting
+        if not began_extracting:  # what was extracted before is no stage on the console
+            began_extracting = True
+            hear({"event": "stage started", "stage": "extract", "does": f"extract {request.dataset.name}"})
         hear({"event": "progress", "stage": "extract", "done": done, "total": total, "text": "files extracted"})
 
     root = folder.dataset
@@ -68,9 +77,21 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
         extracted = load_entry(EXTRACT)(request.dataset, folder.dataset, progress)
         assert isinstance(extracted, Path)
         root = extracted
-        return list_dataset_of(root, request.recipe.recipe, own=(request.runs, request.exports))
+        own = (request.runs, request.exports)
+        listing = list_dataset_of(root, request.recipe.recipe, own=own, small=request.last is not None)
     except AutomlError as error:
         if not folder.is_run():
-            shutil.rmtree(folder.dataset, ignore_errors=True)
+            _leave_nothing(folder)
         error.args = (str(error).replace(str(root), str(request.dataset)),)  # the name that the user knows
         raise
+    if began_extracting:
+        hear({"event": "stage done", "stage": "extract", "seconds": time.monotonic() - began})
+    return listing
+
+
+def _leave_nothing(folder: RunFolder) -> None:
+    """Take back what was written for a run that was not begun; its lock is ours."""
+    shutil.rmtree(folder.dataset, ignore_errors=True)
+    folder.lock.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it may hold things of its owner
+        folder.root.rmdir()

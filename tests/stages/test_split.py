@@ -83,3 +83,27 @@ def test_given_parts_are_kept_and_leaks_are_warned_of(make_context: MakeContext,
     table = {line.path: line.part for line in read_split(ctx.folder.stage("split") / "split.csv")}
     assert "train/down/leak.png" not in table
     assert all(part == "test" for path, part in table.items() if path.startswith("test/"))
+
+
+def test_what_cannot_be_cut_is_a_finding_that_stops_beside_all_others(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    given = bars_dataset.parent / "given"
+    shutil.copytree(bars_dataset, given / "train")
+    for label, wanted in (("across", 3), ("down", 20), ("slant", 20)):
+        for path in sorted((given / "train" / label).iterdir())[wanted:]:
+            path.unlink()
+        (given / "test" / label).mkdir(parents=True)
+    for label in ("across", "down", "slant"):
+        shutil.copy(given / "train" / label / "000.png", given / "test" / label / "leak.png")
+    for label in ("across", "down", "slant"):
+        (given / "train" / label / "001.png").rename(given / "test" / label / "001.png")
+
+    parted, _ = _split(make_context, given)
+
+    assert parted.findings[0].kind == "cannot be split"
+    assert parted.findings[0].severity == "stop"
+    assert "class 'across' has 1 different image(s)" in parted.findings[0].text
+    assert "same images in train and test" in {finding.kind for finding in parted.findings}
+    assert not {finding.kind for finding in parted.findings} & {"classes missing in validation"}
+    assert parted.leakage["same pixels"] == 3
