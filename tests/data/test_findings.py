@@ -18,6 +18,7 @@ from automl.recipe.model import Check
 from automl.types import Finding, Image, Listing, Rejected
 from tests.strategies import an_image
 
+CHECK = Check()
 LISTING = Listing(layout="folder per class", root="/photos", classes=("cat", "dog"), files=(), ignored={})
 
 
@@ -113,7 +114,7 @@ def test_no_readable_image_is_refused_with_the_reasons() -> None:
     refuse_unreadable(_scan(_images()))
 
 
-def _stops(images: list[Image], n_rejected: int = 0, config: Check = Check(), **listing: object) -> dict[str, Finding]:
+def _stops(images: list[Image], n_rejected: int = 0, config: Check = CHECK, **listing: object) -> dict[str, Finding]:
     found = find_in_check(replace(LISTING, **listing), _scan(images, n_rejected), config)
     return {finding.kind: finding for finding in found if finding.severity == "stop"}
 
