@@ -8,6 +8,7 @@ from automl import errors, records
 from automl.code import load_entry
 from automl.errors import AutomlError
 from automl.recipe.model import Recipe
+from automl.runs.checking import CLEAN, PAGE
 from automl.runs.pipeline import FIRST_DEPLOYABLE
 from automl.runs.rehearsal import ENTRY
 from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, LAYOUTS, NEED_REPLACEABLE, STAGE_NAMES, STAGES
@@ -33,7 +34,8 @@ def test_every_section_of_the_recipe_is_read_by_some_stage():
 
 
 @pytest.mark.parametrize(
-    "entry", [ENTRY, LAYOUTS, FINGERPRINT, NEED_REPLACEABLE, BUNDLE_FAULTS, "automl.stages.examine:examine_keras"]
+    "entry",
+    [ENTRY, LAYOUTS, FINGERPRINT, NEED_REPLACEABLE, BUNDLE_FAULTS, PAGE, CLEAN, "automl.stages.examine:examine_keras"],
 )
 def test_code_that_the_front_names_as_text_exists(entry):
     assert callable(load_entry(entry))

@@ -23,15 +23,21 @@ def print_check(facts: Mapping[str, Any]) -> None:
     console = stdout()
     for title, text in _lines(facts):
         _print_folded(console, f"{title:<9} ", text)
-    console.print()
+    _print_apart(console)
     _print_classes(facts)
-    console.print()
+    _print_apart(console)
     _print_findings(console, facts["findings"])
     if fix := facts.get("fix"):
         console.print()
         _print_fix(console, fix, facts["images"] + facts["rejected"])
     if "html" in facts:
         console.print(Text(f"{'page':<9} {facts['html']}"), soft_wrap=True)
+
+
+def _print_apart(console: Console) -> None:
+    """An empty line before and after a table; on a terminal its box brings them along."""
+    if not console.is_terminal:
+        console.print()
 
 
 def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -53,7 +59,7 @@ def _parts(facts: Mapping[str, Any]) -> str:
     given = facts["given"]
     if not facts["parts"]:
         return "cannot be cut"
-    how = f"{', '.join(given)} given" if given else "all cut by a run, none given"
+    how = f"{', '.join(given)} given" if given else "none given: a run cuts them so"
     counts = ", ".join(f"{part} {count:,}" for part, count in facts["parts"].items())
     return f"{counts} ({how}); {facts['left_out']:,} left out"
 
