@@ -153,7 +153,7 @@ def _rejected(rejected: Sequence[Rejected], n_files: int, most: float) -> Findin
     if not rejected:
         return None
     too_many = len(rejected) > most * n_files
-    share = f", {len(rejected) / n_files:.0%} of all, and check.max_rejected is {most:g}" if too_many else ""
+    share = f", {len(rejected) / n_files:.0%} of all, more than check.max_rejected = {most:g}" if too_many else ""
     advice = " ".join(dict.fromkeys(ADVICE[reason] for reason in sorted({file.reason for file in rejected})))
     return Finding(
         kind="rejected files",

@@ -16,7 +16,7 @@ from typing import Any, Final
 import psutil
 
 from automl.code import load_entry
-from automl.errors import RunInUse
+from automl.errors import DataError, RunInUse
 from automl.finding_table import TOO_FEW
 from automl.recipe.load import LoadedRecipe, recipe_yaml
 from automl.recipe.model import Recipe
@@ -44,6 +44,9 @@ PACKAGES: Final = (
     "scikit-learn",
     "pillow",
 )
+
+CHEAP: Final = ("check", "split")
+"""Stages before the first one that a night would be spent on."""
 
 PASSED: Final = "the deadline of an earlier command has passed and holds no more; --deadline gives another"
 
@@ -142,9 +145,20 @@ def changed_settings(request: Request, folder: RunFolder) -> list[str]:
     Raises: RunInUse: a stage that stays was done with other settings, or run.json cannot be understood.
     """
     before = read_run_json(folder)
+    if was_stopped(folder, before):
+        return []  # what is changed now is what the message asked for
     if not any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):
         return []  # nothing depends on the settings yet
     return accept_changes(request.name, before["settings"], settings_of(request), redo=request.redo)
+
+
+def was_stopped(folder: RunFolder, before: Mapping[str, Any]) -> bool:
+    """Whether the last command ended by a finding, and nothing was done that costs much to do again.
+
+    Then files and settings may change, and the pipeline repeats what they touch. Args: before: the run's run.json.
+    """
+    refused = before.get("state") == "failed" and before.get("exit_code") == DataError.exit_code
+    return refused and not any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES if stage not in CHEAP)
 
 
 def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> Run:
@@ -152,7 +166,7 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     settings = settings_of(request)
     before = read_run_json(folder)
     changed = changed_settings(request, folder)
-    if request.redo != "check":
+    if request.redo != "check" and not was_stopped(folder, before):
         _refuse_other_files(folder, listing)
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:

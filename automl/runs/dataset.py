@@ -12,9 +12,10 @@ from typing import Any
 from automl.code import load_entry
 from automl.errors import AutomlError, RunInUse
 from automl.recipe.model import Recipe
-from automl.runs.begin import Request, changed_settings, list_dataset_of
+from automl.runs.begin import Request, changed_settings, list_dataset_of, was_stopped
 from automl.runs.done import read_done
 from automl.runs.folder import RunFolder
+from automl.runs.inventory import read_run_json
 from automl.stage_table import ARCHIVE_CHANGED, ARCHIVE_FILES, EXTRACT, IS_ARCHIVE
 from automl.types import Listing
 
@@ -52,6 +53,7 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
     changed_settings(request, folder)
     if (
         request.redo != "check"
+        and not was_stopped(folder, read_run_json(folder))
         and load_entry(ARCHIVE_CHANGED)(request.dataset, folder.dataset)
         and read_done(folder.done_json("check")) is not None
     ):

@@ -67,4 +67,4 @@ def how_to_go_on(found: Sequence[Finding]) -> str:
     accept = f", or accept them: --set 'check.allow=[{', '.join(allowable)}]'" if allowable else ""
     if allowable and len(allowable) < len({finding.kind for finding in found}):
         accept = f"; {', '.join(allowable)} could also be accepted: --set 'check.allow=[{', '.join(allowable)}]'"
-    return f"Wanted: data that can be trained on. Correct them{accept}."
+    return f"Wanted: data that can be trained on. Correct them, and give the same command again{accept}."

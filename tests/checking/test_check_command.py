@@ -29,7 +29,7 @@ from automl.recipe.load import load_recipe
 from automl.runs import pipeline
 from automl.runs.begin import Request
 from automl.runs.pipeline import execute
-from tests.checking.made_up_sets import SETS, hopeless, leaking, listed, uneven
+from tests.checking.made_up_sets import SETS, hopeless, leaking, listed, put, uneven
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "check"
 
@@ -299,3 +299,11 @@ def test_a_run_that_a_finding_stops_ends_before_training_and_goes_on_once_it_is_
 
     with pytest.raises(DataError, match="stop a run:\n  same images in train and test"):
         run(least, "check.allow=[too few images]", "check.stop_on=[same images in train and test]")
+
+    with pytest.raises(DataError, match="'dog' has 45"):  # other settings, and what they touch is done again
+        run("check.min_images_per_class=47")
+    assert not [event for event in heard if event["event"] == "stage skipped"]
+    photo = (tmp_path / "set" / "train" / "dog" / "44.bmp").read_bytes()
+    put(tmp_path / "set", "train/dog/another.bmp", photo[:54] + photo[:53:-1])
+    with pytest.raises(DataError, match="'dog' has 46"):  # and so it is when the dataset was worked on
+        run("check.min_images_per_class=47")

@@ -76,6 +76,7 @@ def test_spellings_are_merged_as_proposed_before_copies_are_judged() -> None:
 parts = st.sampled_from([*PARTS, None])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9), parts), max_size=24), st.booleans())
 def test_nothing_is_left_to_clean_and_every_image_is_kept_or_told(rows: list, with_parts: bool) -> None:
     images = [
