@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-__all__ = ["batch", "doctor", "list_runs", "predict", "remove_runs", "run", "show_run"]
+__all__ = ["batch", "check", "doctor", "list_runs", "predict", "remove_runs", "run", "show_run"]
 
 
 def __getattr__(name: str) -> object:

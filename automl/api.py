@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.recipe.load import load_recipe, pairs_of
 from automl.runs.begin import Request
+from automl.runs.checking import CheckRequest, check_dataset
 from automl.runs.deadline import parse_deadline
 from automl.runs.folder import RunFolder, name_from
 from automl.runs.inventory import RunRow, list_runs, remove_runs, show_run
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from automl.bundle.predict import Prediction
 
 __all__ = [
-    "Answer", "RunRow", "batch", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run", "show_run",
+    "Answer", "RunRow", "batch", "check", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run",
+    "show_run",
 ]  # fmt: skip
 
 RUNS = Path("runs")
@@ -74,6 +76,41 @@ def run(
         redo=redo,
     )
     return execute(request, hear or (lambda _: None))
+
+
+def check(
+    dataset: str | Path,
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    html: str | Path | None = None,
+    fix: str | Path | None = None,
+    force: bool = False,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """What is in a dataset, and what is wrong with it: the first stages of a run, which leave no run behind.
+
+    Args:
+        dataset, recipe, settings: as of `run`.
+        html: a page with pictures of what was found is written there.
+        fix: a manifest is written there, in the dataset's folder or one above it, without broken files, copies,
+            contradictions and leaks, the spellings of labels merged. Images are never touched.
+        force: `fix` replaces a file.
+        hear: is called with each stage and with progress, in this thread.
+    Returns: the object that `automl check --json` prints: state ("stopped" where a run would end before training),
+        layout, counts, findings (the gravest first) and more.
+    Raises: AutomlError: UsageError: html or fix cannot be written; DataError: the dataset cannot be listed or read.
+    """
+    pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
+    request = CheckRequest(
+        dataset=Path(dataset),
+        recipe=load_recipe(str(recipe), pairs, None),
+        exports=EXPORTS,
+        html=None if html is None else Path(html),
+        fix=None if fix is None else Path(fix),
+        force=force,
+    )
+    return check_dataset(request, hear or (lambda _: None))
 
 
 def batch(

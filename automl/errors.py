@@ -138,7 +138,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     1: "the answer is no (doctor, verify and the like)",
     2: "usage or recipe error: unknown recipe, key or option, bad value, name in use with other settings or files, "
     "wrong weights file",
-    3: "the data was refused: no such folder, empty, one class, nothing readable",
+    3: "the data was refused: no such folder, empty, one class, nothing readable, or a finding that stops a run",
     4: "the deadline came before a deployable model",
     5: "a stage failed, or a job of a batch, or a resource was missing: disk, memory, a folder that cannot be written",
     6: "locked by another run",

@@ -13,6 +13,7 @@ Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 Severity = Literal["stop", "warn", "note"]  # stop: nothing is trained; warn: it is said aloud; note: it is written down
 SEVERITIES: Final[tuple[Severity, ...]] = ("stop", "warn", "note")
+N_EXAMPLES: Final = 20  # paths that a finding names at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Finding:
     text: str  # one sentence: what was found, and what was done about it
     count: int  # of what the text speaks of: files, pairs or classes
     advice: str = ""  # what the owner can do about it, in a sentence
-    paths: tuple[str, ...] = ()  # at most 20 examples
+    paths: tuple[str, ...] = ()  # at most N_EXAMPLES examples
 
 
 def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -8,6 +8,7 @@ from automl import errors, records
 from automl.code import load_entry
 from automl.errors import AutomlError
 from automl.recipe.model import Recipe
+from automl.runs.checking import CLEAN, PAGE
 from automl.runs.dataset import BODY
 from automl.runs.pipeline import FIRST_DEPLOYABLE
 from automl.runs.rehearsal import ENTRY
@@ -55,6 +56,8 @@ def test_every_section_of_the_recipe_is_read_by_some_stage():
         FINGERPRINT,
         NEED_REPLACEABLE,
         BUNDLE_FAULTS,
+        PAGE,
+        CLEAN,
         "automl.stages.examine:examine_keras",
         EXPORT,
         IS_EXPORTED,

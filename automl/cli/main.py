@@ -18,6 +18,7 @@ from automl.errors import AutomlError, Interrupted, Terminated
 # name -> (module of its click command, one line for `automl --help`)
 COMMANDS: Final = {
     "run": ("automl.cli.run", "From a folder of images to a verified ONNX bundle."),
+    "check": ("automl.cli.check", "What is wrong with a folder of images, before anything is trained."),
     "batch": ("automl.cli.batch", "One run after another, by a jobs file."),
     "demo": ("automl.cli.demo", "The whole path on 1,797 handwritten digits, in a few minutes."),
     "predict": ("automl.cli.predict", "What a bundle says of images."),

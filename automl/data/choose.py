@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from automl.data.labels import label_key
-from automl.data.reading import N_EXAMPLES, Folder, NoReading, Reading, part_of, some
+from automl.data.reading import Folder, NoReading, Reading, part_of, some
 from automl.errors import DataError
 from automl.recipe.model import Data
-from automl.types import Finding, Severity
+from automl.types import N_EXAMPLES, Finding, Severity
 
 STORAGE: Final = re.compile(
     r"(images?|imgs?|data|photos?|pictures?|pics?|files?|frames?|jpe?gs?|pngs?|batch|part|chunk|shard|folder)?[\W_]*\d*"

@@ -1,19 +1,24 @@
-"""What the owner of a dataset should know of it, and when it is refused. Pure: facts in, sentences out."""
+"""What the owner of a dataset should know of it, and what stops a run. Pure: facts in, sentences out."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
 from automl.data.files import is_odd, told
-from automl.data.rules import N_EXAMPLES
 from automl.data.scan import Scan
 from automl.data.shared import conflicting_labels, exact_duplicates
 from automl.errors import DataError
+from automl.finding_table import EMPTY_CLASSES, TOO_FEW
 from automl.recipe.model import Check
-from automl.types import Finding, Image, Listing, Rejected, gravest_first
+from automl.types import N_EXAMPLES, Finding, Image, Listing, Rejected, gravest_first
+
+UNEVEN: Final = 2  # the largest class has so many times the images of the smallest: it is said
+VERY_UNEVEN: Final = 10  # then a network that never names the smallest one may look good
+RARE: Final = 20  # images of a class; its share of the test set is three at split.test = 0.15
+CLASSES_TOLD: Final = 5
 
 ADVICE: Final = {  # why a file was rejected -> what its owner can do
     "empty file": "Get empty files anew from where they come from.",
@@ -28,38 +33,20 @@ ADVICE: Final = {  # why a file was rejected -> what its owner can do
 }
 
 
-def refuse_unusable(classes: Sequence[str], scan: Scan, config: Check) -> None:
-    """Stop where nothing good can come of the data.
-
-    Raises: DataError: nothing is readable, too many files are rejected, or a class has too few different images.
-    """
-    n_rejected = len(scan.rejected)
+def refuse_unreadable(scan: Scan) -> None:
+    """Raises: DataError: nothing can be read, so that there is nothing to tell of but the files."""
     if not scan.images:
         raise DataError(
-            f"none of the {n_rejected} image file(s) can be read ({_reasons(scan.rejected)}). "
+            f"none of the {len(scan.rejected)} image file(s) can be read ({_reasons(scan.rejected)}). "
             f"Wanted: images that can be decoded. See what {scan.rejected[0].path!r} is."
         )
-    if n_rejected > config.max_rejected * scan.n_files:
-        raise DataError(
-            f"{n_rejected} of {scan.n_files} files are rejected ({_reasons(scan.rejected)}), which is more than "
-            f"check.max_rejected = {config.max_rejected:g} of them. For example {_some(scan.rejected)}. "
-            "Repair or remove these files, or raise check.max_rejected."
-        )
-    distinct = distinct_per_class(scan.images)
-    files = Counter(image.label for image in scan.images)
-    for label in classes:
-        if distinct.get(label, 0) < config.min_images_per_class:
-            raise DataError(
-                f"class {label!r} has {distinct.get(label, 0)} usable image(s): {files[label]} readable file(s), "
-                f"copies and conflicting labels not counted. Wanted: at least {config.min_images_per_class}. "
-                f"Add images, or list {label!r} under check.drop_classes."
-            )
 
 
-def find_in_check(listing: Listing, scan: Scan, odd: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+def find_in_check(listing: Listing, scan: Scan, config: Check, odd: Sequence[Finding] = ()) -> tuple[Finding, ...]:
     """Everything worth saying: the gravest first, each kind at most once.
 
     Args:
+        config: from where on rejected files and small classes are a reason to stop.
         odd: what the rules of rules.py found in single pictures.
     """
     images = scan.images
@@ -67,26 +54,113 @@ def find_in_check(listing: Listing, scan: Scan, odd: Sequence[Finding] = ()) -> 
     conflicting = [group for group in groups if is_conflicting(group)]
     copies = [group for group in groups if not is_conflicting(group)]
     candidates = (
+        *_small_classes(listing.classes, images, config.min_images_per_class),
         *listing.findings,
         conflicting_labels(conflicting),
-        _rejected(scan.rejected),
+        _rejected(scan.rejected, scan.n_files, config.max_rejected),
         exact_duplicates(copies),
         *odd,
+        *_uneven_classes(images),
         _mixed_sizes(images),
         _ignored(listing),
     )
     return gravest_first(finding for finding in candidates if finding)
 
 
-def _rejected(rejected: Sequence[Rejected]) -> Finding | None:
+def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) -> Iterator[Finding]:
+    """Classes with nothing to learn from, and those with less than the recipe wants. Both stop."""
+    distinct = distinct_per_class(images)
+    files = Counter(image.label for image in images)
+    told = {
+        label: f"{label!r} has {distinct.get(label, 0)} ({files[label]} readable file(s))"
+        for label in classes
+        if distinct.get(label, 0) < least
+    }
+    empty = [label for label in told if not distinct.get(label, 0)]
+    few = [label for label in told if label not in empty]
+    counted = "copies and conflicting labels not counted"
+    if empty:
+        yield Finding(
+            kind=EMPTY_CLASSES,
+            severity="stop",
+            text=f"{len(empty)} class(es) have not one usable image, {counted}: {_some_of(told, empty)}.",
+            count=len(empty),
+            advice=_add_or_drop(empty),
+            paths=_examples(images, empty),
+        )
+    if few:
+        yield Finding(
+            kind=TOO_FEW,
+            severity="stop",
+            text=f"{len(few)} class(es) have fewer usable images than check.min_images_per_class = {least}, {counted}: "
+            f"{_some_of(told, few)}.",
+            count=len(few),
+            advice=_add_or_drop(few),
+            paths=_examples(images, few),
+        )
+
+
+def _some_of(told: Mapping[str, str], labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - CLASSES_TOLD} more" if len(labels) > CLASSES_TOLD else ""
+    return ", ".join(told[label] for label in labels[:CLASSES_TOLD]) + more
+
+
+def _add_or_drop(labels: Sequence[str]) -> str:
+    return f"Add images, or list such a class under check.drop_classes, as {labels[0]!r}."
+
+
+def _examples(images: Sequence[Image], labels: Sequence[str]) -> tuple[str, ...]:
+    return _paths(image.path for image in images if image.label in labels)
+
+
+def _uneven_classes(images: Sequence[Image]) -> Iterator[Finding]:
+    """How uneven the classes are, and which are so small that nothing sure can be said of them."""
+    files = Counter(image.label for image in images)
+    order = sorted(files, key=lambda label: (files[label], label))
+    if not order:
+        return
+    least, most = order[0], order[-1]
+    ratio = files[most] / files[least]
+    if ratio >= UNEVEN:
+        small = [label for label in order if files[most] >= UNEVEN * files[label]]
+        yield Finding(
+            kind="imbalanced classes",
+            severity="warn" if ratio >= VERY_UNEVEN else "note",
+            text=f"the largest class has {ratio:.{2 if ratio < 10 else 0}f} times as many images as the smallest: "
+            f"{most!r} {files[most]}, {_counts_of(small, files)}.",
+            count=len(small),
+            advice="Look at each class's own result, not at the accuracy alone; more images of the small classes help "
+            "most.",
+        )
+    rare = [label for label in order if files[label] < RARE]
+    if rare:
+        yield Finding(
+            kind="rare classes",
+            severity="note",
+            text=f"{len(rare)} class(es) have fewer than {RARE} images: {_counts_of(rare, files)}. Of so few, the test "
+            "set holds a handful at most, and their results say little.",
+            count=len(rare),
+            advice="Add images of these classes, or put classes together.",
+        )
+
+
+def _counts_of(labels: Sequence[str], files: Mapping[str, int]) -> str:
+    more = f" and {len(labels) - CLASSES_TOLD} more" if len(labels) > CLASSES_TOLD else ""
+    return ", ".join(f"{label!r} {files[label]}" for label in labels[:CLASSES_TOLD]) + more
+
+
+def _rejected(rejected: Sequence[Rejected], n_files: int, most: float) -> Finding | None:
     if not rejected:
         return None
+    too_many = len(rejected) > most * n_files
+    share = f", {len(rejected) / n_files:.0%} of all, more than check.max_rejected = {most:g}" if too_many else ""
+    advice = " ".join(dict.fromkeys(ADVICE[reason] for reason in sorted({file.reason for file in rejected})))
     return Finding(
         kind="rejected files",
-        severity="warn",
-        text=f"{len(rejected)} file(s) cannot be used and are left out: {_reasons(rejected)}.",
+        severity="stop" if too_many else "warn",
+        text=f"{len(rejected)} file(s) cannot be used and are left out: {_reasons(rejected)}{share}.",
         count=len(rejected),
-        advice=" ".join(dict.fromkeys(ADVICE[reason] for reason in sorted({file.reason for file in rejected}))),
+        advice=f"{advice} Or raise check.max_rejected." if too_many else advice,
         paths=_paths(file.path for file in rejected),
     )
 
@@ -120,10 +194,6 @@ def _ignored(listing: Listing) -> Finding | None:
 def _reasons(rejected: Sequence[Rejected]) -> str:
     counts = Counter(file.reason for file in rejected)
     return ", ".join(f"{count} x {reason}" for reason, count in sorted(counts.items()))
-
-
-def _some(rejected: Sequence[Rejected]) -> str:
-    return ", ".join(f"{file.path!r} ({file.reason})" for file in rejected[:3])
 
 
 def _paths(paths: Iterable[str]) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from automl.data.labels import as_segmentation
-from automl.data.reading import N_EXAMPLES, Facts, Folder, Reading, listed, part_of, some
+from automl.data.reading import Facts, Folder, Reading, listed, part_of, some
 from automl.recipe.model import Data
-from automl.types import Finding, ListedFile, Part
+from automl.types import N_EXAMPLES, Finding, ListedFile, Part
 
 NESTED_SHARE: Final = 0.9  # of the images must lie deeper than the label's folder, for a further level to be meant
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from automl.types import Finding
+from automl.types import N_EXAMPLES, Finding
 
 N_SHOWN: Final = 5  # spellings, classes or columns that a sentence names at most
 PICTURES: Final = frozenset(("image", "images", "img", "imgs", "input", "inputs", "photos"))
@@ -73,7 +73,7 @@ def spelling_finding(files: Mapping[str, int], examples: Mapping[str, str], *, m
     plan = "; ".join(told[:N_SHOWN]) + more
     what = f"{len(families)} class(es) are spelled in {len(targets)} ways that differ only by case, white space or "
     what += "Unicode form"
-    paths = tuple(examples[label] for label in sorted(targets))[:20]
+    paths = tuple(examples[label] for label in sorted(targets))[:N_EXAMPLES]
     if merged:
         text = f"{what}; data.merge_labels merged {plan}."
         return Finding(kind="merged labels", severity="note", text=text, count=len(families), paths=paths)

@@ -13,7 +13,6 @@ from automl.types import Finding, ListedFile, Part
 
 N_SHOWN: Final = 5  # folders or columns that a sentence names at most
 LONGEST_SHOWN: Final = 100  # characters of a name that a sentence shows
-N_EXAMPLES: Final = 20  # paths that a finding names at most
 
 PART_NAMES: Final[dict[str, Part]] = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from automl.data.labels import label_key
-from automl.data.reading import N_EXAMPLES
-from automl.types import PARTS, Finding, ListedFile
+from automl.types import N_EXAMPLES, PARTS, Finding, ListedFile
 
 MISSING: Final = "missing files"
 

@@ -23,9 +23,8 @@ from automl.data.marks import (
     odd_aspect,
     size_outlier,
 )
-from automl.types import Finding, Image, Severity
+from automl.types import N_EXAMPLES, Finding, Image, Severity
 
-N_EXAMPLES: Final = 20  # paths that a finding names at most
 KINDS_TOLD: Final = 6  # values that a text names at most
 
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from automl.data.duplicates import Copies, Group, NearCopy, by_content, is_conflicting
 from automl.data.split import Cut
-from automl.types import PARTS, Finding, Image, Part
-
-N_EXAMPLES: Final = 20  # paths that a finding names at most
+from automl.finding_table import NOT_SPLIT
+from automl.types import N_EXAMPLES, PARTS, Finding, Image, Part
 
 
 def conflicting_labels(groups: Sequence[Group], what: str = "bytes") -> Finding | None:
@@ -48,6 +47,8 @@ def exact_duplicates(groups: Sequence[Group], what: str = "") -> Finding | None:
 def find_in_split(images: Sequence[Image], copies: Copies, cut: Cut) -> tuple[Finding, ...]:
     """What only the pixels tell, what given parts share and lack, and what the cut could not do.
 
+    Args: cut: of a dataset that cannot be cut, what the dataset gives alone.
+
     Copies with the same bytes are check's to tell, unless they lie in two given parts.
     """
     label_of = {image.path: image.label for image in images}
@@ -72,6 +73,11 @@ def find_in_split(images: Sequence[Image], copies: Copies, cut: Cut) -> tuple[Fi
         _tiny_classes(cut, label_of),
     )
     return tuple(finding for finding in candidates if finding)
+
+
+def not_split(why: str) -> Finding:
+    """Args: why: what could not be done, what was wanted, and what to do."""
+    return Finding(kind=NOT_SPLIT, severity="stop", text=why, count=1)
 
 
 def leakage(images: Sequence[Image], copies: Copies, parts: Mapping[str, Part]) -> dict[str, int]:
@@ -250,7 +256,7 @@ def _tiny_classes(cut: Cut, label_of: Mapping[str, str]) -> Finding | None:
 def _lacking(images: Sequence[Image], parts: Mapping[str, Part], part: Part) -> Finding | None:
     present = {image.label for image in images if parts.get(image.path) == part}
     missing = sorted({image.label for image in images} - present)
-    if not missing:
+    if not (missing and present):
         return None
     return Finding(
         kind=f"classes missing in {part}",

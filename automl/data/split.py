@@ -86,7 +86,7 @@ def assign_parts(images: Iterable[Image], copies: Copies, config: Split, seed: i
     for unit in units:
         for image in unit.images:
             parts[image.path] = cells[places[unit.key]].part if unit.key in free else image.part or "train"
-    parts = _without_copies(parts, kept, copies)
+    parts = without_copies(parts, kept, copies)
     _refuse_untrained(kept, parts)
     return Cut(
         parts=dict(sorted(parts.items())),
@@ -94,6 +94,12 @@ def assign_parts(images: Iterable[Image], copies: Copies, config: Split, seed: i
         units={image.path: unit.key if len(unit.images) > 1 else "" for unit in units for image in unit.images},
         moved=frozenset(image.path for unit in pool if places[unit.key] != by_draw[unit.key] for image in unit.images),
     )
+
+
+def as_given(images: Iterable[Image]) -> Cut:
+    """What the dataset itself gives, and nothing cut: of a dataset that cannot be."""
+    parts = {image.path: image.part for image in images if image.part}
+    return Cut(parts=parts, folds={}, units=dict.fromkeys(parts, ""), moved=frozenset())
 
 
 def given_parts(images: Iterable[Image]) -> tuple[Part, ...]:
@@ -145,7 +151,7 @@ def _with_every_class(
     return places
 
 
-def _without_copies(parts: Mapping[str, Part], images: Sequence[Image], copies: Copies) -> dict[str, Part]:
+def without_copies(parts: Mapping[str, Part], images: Sequence[Image], copies: Copies) -> dict[str, Part]:
     """Leave out what is a copy of an image in a part that judges it: test first, then validation.
 
     By contents, not by files: one picture may lie there ten thousand times, in each part.

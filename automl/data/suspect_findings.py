@@ -8,9 +8,8 @@ from typing import Final
 from automl.data.duplicates import NearCopy
 from automl.data.shortcuts import ALL, Shortcut, loud
 from automl.data.suspects import LEAST_ACCURACY, LabelError, Outlier, Twins
-from automl.types import Finding, Image, Part, Suspect, gravest_first
+from automl.types import N_EXAMPLES, Finding, Image, Part, Suspect, gravest_first
 
-N_EXAMPLES: Final = 20  # paths that a finding names at most
 MANY: Final = 0.03  # share of the images; flowers without its twelve copies, dogcat and sign_digits: .003 to .013
 MANY_IMAGES: Final = 5  # and at least so many
 WHERE: Final = "they are listed in pick/suspects.csv and shown in the report"

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from automl.data.images import Assigned
 from automl.data.labels import LEAST_OF_A_CLASS
-from automl.data.reading import N_EXAMPLES
 from automl.errors import DataError
+from automl.finding_table import NO_WEIGHT
 from automl.runs.atomic import write_with
-from automl.types import Finding, Weighting
+from automl.types import N_EXAMPLES, Finding, Weighting
 
 Weights = NDArray[np.float32]
 
@@ -102,6 +102,11 @@ def read_weights(folder: Path) -> Weights | None:
     except FileNotFoundError:
         return None
     return weights
+
+
+def no_weight(why: str) -> Finding:
+    """Args: why: what could not be weighted, what was wanted, and what to do."""
+    return Finding(kind=NO_WEIGHT, severity="stop", text=why, count=1)
 
 
 def findings_of_weights(assigned: Sequence[Assigned], weighting: Weighting | None) -> tuple[Finding, ...]:

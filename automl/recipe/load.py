@@ -6,7 +6,7 @@ Layers, the later over the earlier: the model's defaults, the recipe that a file
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from automl.errors import RecipeError
+from automl.finding_table import KIND_NAMES, STOP_WORDS
 from automl.recipe.keys import KEYS, SECTIONS, nearest_key, siblings_of, wanted
 from automl.recipe.model import Recipe
 from automl.recipe.shipped import shipped_recipes
@@ -204,7 +205,12 @@ def _compressor_names() -> tuple[str, ...]:
     return tuple(row.name for row in COMPRESSORS)
 
 
-_NAMED: Final = {"backbones": _backbone_names, "compress.variants": _compressor_names}
+_NAMED: Final[dict[str, Callable[[], tuple[str, ...]]]] = {
+    "backbones": _backbone_names,
+    "compress.variants": _compressor_names,
+    "check.stop_on": lambda: STOP_WORDS,
+    "check.allow": lambda: KIND_NAMES,
+}
 """Keys whose values are names of a light table's rows."""
 
 

@@ -64,9 +64,15 @@ class Check(Section):
     """What counts as a usable image."""
 
     drop_classes: Names = Field((), description="classes (folders) to leave out")
-    min_images_per_class: int = Field(4, ge=4, description="a class with fewer readable images is refused")
+    min_images_per_class: int = Field(4, ge=4, description="a class with fewer different readable images stops")
     max_megapixels: float = Field(64, gt=0, le=178, description="larger images are rejected before they are decoded")
-    max_rejected: Share = Field(0.2, description="refuse the dataset when more than this share of files is unreadable")
+    max_rejected: Share = Field(
+        0.2, description="a larger share of unreadable files, or of a manifest's rows without their file, stops"
+    )
+    stop_on: Names = Field(
+        ("stop",), description="a finding of these severities (stop, warn, note) or kinds ends the run before training"
+    )
+    allow: Names = Field((), description="kinds of findings that do not; what nothing could be trained with still does")
 
 
 class Split(Section):

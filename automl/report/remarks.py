@@ -27,7 +27,7 @@ def remarks_of(facts: Facts, own: bool) -> tuple[str, ...]:
         *_few("validation", facts.evaluated.validation.n, "every choice rests on these"),
         *_few("test", facts.test.n, "mind the intervals"),
         *_search(facts),
-        *(finding_text(finding, own) for finding in findings_of(facts) if finding.severity == "warn"),
+        *(finding_text(finding, own) for finding in findings_of(facts) if finding.severity != "note"),
     ]
     if own:
         candidates += [*facts.picked.warnings, *facts.made.warnings]

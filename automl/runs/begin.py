@@ -16,7 +16,8 @@ from typing import Any, Final
 import psutil
 
 from automl.code import load_entry
-from automl.errors import RunInUse
+from automl.errors import DataError, RunInUse
+from automl.finding_table import TOO_FEW
 from automl.recipe.load import LoadedRecipe, recipe_yaml
 from automl.recipe.model import Recipe
 from automl.runs import resources
@@ -27,9 +28,10 @@ from automl.runs.events import append_event, now_iso
 from automl.runs.folder import RunFolder
 from automl.runs.inventory import SCHEMA, read_run_json
 from automl.runs.settings import accept_changes, flatten
+from automl.runs.stops import stops
 from automl.runs.summary import summarise
 from automl.stage_table import FINGERPRINT, IS_NAMED, LAYOUTS, STAGE_NAMES
-from automl.types import Listing
+from automl.types import Finding, Listing
 
 PACKAGES: Final = (
     "automl",
@@ -42,6 +44,9 @@ PACKAGES: Final = (
     "scikit-learn",
     "pillow",
 )
+
+CHEAP: Final = ("check", "split")
+"""Stages before the first one that a night would be spent on."""
 
 PASSED: Final = "the deadline of an earlier command has passed and holds no more; --deadline gives another"
 
@@ -61,6 +66,7 @@ class Request:
     deadline_at: float | None = None  # wall time, seconds since the epoch
     keep_deadline: bool = True  # where None is given: that of the command which is gone on with; False: none
     redo: str | None = None  # throw this stage away, and all after it
+    last: str | None = None  # the stage to end with, whatever it finds; None: all, unless a finding stops the run
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,6 +84,8 @@ class Run:
     @property
     def room_mb(self) -> float:
         """Megabytes that the run writes at most."""
+        if self.request.last is not None:
+            return resources.map_mb(self.request.recipe.recipe, len(self.listing.files))
         return resources.room_needed_mb(self.request.recipe.recipe, len(self.listing.files))
 
     def tell(self, event: str, **facts: object) -> None:
@@ -100,18 +108,21 @@ class Run:
         return whole
 
 
-def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path]) -> Listing:
+def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path], small: bool = False) -> Listing:
     """What the names in a dataset's folder tell, before a file is opened.
 
-    Args: own: the folders of runs and bundles, which are no classes.
+    Args:
+        own: the folders of runs and bundles, which are no classes.
+        small: classes of any size are listed; else those that are too small by the names alone are refused at once.
     Raises: DataError: it is of no use; RecipeError: an unknown class is to be dropped.
     """
     check = recipe.check
+    too_few = Finding(kind=TOO_FEW, severity="stop", text="", count=1)
     listing = load_entry(LAYOUTS)(
         dataset,
         check.drop_classes,
         own=own,
-        least=check.min_images_per_class,
+        least=check.min_images_per_class if stops([too_few], check) and not small else 1,
         data=recipe.data,
         max_missing=check.max_rejected,
     )
@@ -139,9 +150,20 @@ def changed_settings(request: Request, folder: RunFolder) -> list[str]:
     Raises: RunInUse: a stage that stays was done with other settings, or run.json cannot be understood.
     """
     before = read_run_json(folder)
+    if was_stopped(folder, before):
+        return []  # what is changed now is what the message asked for
     if not any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES):
         return []  # nothing depends on the settings yet
     return accept_changes(request.name, before["settings"], settings_of(request), redo=request.redo)
+
+
+def was_stopped(folder: RunFolder, before: Mapping[str, Any]) -> bool:
+    """Whether the last command ended by a finding, and nothing was done that costs much to do again.
+
+    Then files and settings may change, and the pipeline repeats what they touch. Args: before: the run's run.json.
+    """
+    refused = before.get("state") == "failed" and before.get("exit_code") == DataError.exit_code
+    return refused and not any(read_done(folder.done_json(stage)) for stage in STAGE_NAMES if stage not in CHEAP)
 
 
 def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> Run:
@@ -149,7 +171,7 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     settings = settings_of(request)
     before = read_run_json(folder)
     changed = changed_settings(request, folder)
-    if request.redo != "check":
+    if request.redo != "check" and not was_stopped(folder, before):
         _refuse_other_files(folder, listing)
     if request.redo is not None:
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:

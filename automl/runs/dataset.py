@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +12,10 @@ from typing import Any, Final
 from automl.code import load_entry
 from automl.errors import AutomlError, DeadlinePassed, RunInUse, StageFailed
 from automl.recipe.model import Recipe
-from automl.runs.begin import Request, changed_settings, list_dataset_of
+from automl.runs.begin import Request, changed_settings, list_dataset_of, was_stopped
 from automl.runs.done import read_done
 from automl.runs.folder import RunFolder
+from automl.runs.inventory import read_run_json
 from automl.runtime.children import Children
 from automl.stage_table import (
     ARCHIVE_CHANGED,
@@ -90,10 +92,11 @@ def listing_of_named(request: Request, folder: RunFolder, hear: Hear) -> Listing
                 children.run("plain", BODY, arguments, log=folder.log_txt, limit_s=left)
         root = load_entry(OPENED)(request.dataset, folder.dataset)
         assert isinstance(root, Path)
-        return list_dataset_of(root, request.recipe.recipe, own=(request.runs, request.exports))
+        own = (request.runs, request.exports)
+        return list_dataset_of(root, request.recipe.recipe, own=own, small=request.last is not None)
     except AutomlError as error:
         if not folder.is_run():
-            shutil.rmtree(folder.dataset, ignore_errors=True)
+            _leave_nothing(folder)
         if isinstance(error, StageFailed) and request.deadline_at is not None and time.time() >= request.deadline_at:
             raise DeadlinePassed(
                 f"the deadline came before {name} was downloaded. Wanted: time for it. Run the same command again, "
@@ -121,6 +124,7 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
     changed_settings(request, folder)
     if (
         request.redo != "check"
+        and not was_stopped(folder, read_run_json(folder))
         and load_entry(ARCHIVE_CHANGED)(request.dataset, folder.dataset)
         and read_done(folder.done_json("check")) is not None
     ):
@@ -131,7 +135,14 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
             found,
         )
 
+    began = time.monotonic()
+    began_extracting = False
+
     def progress(done: int, total: int) -> None:
+        nonlocal began_extracting
+        if not began_extracting:  # what was extracted before is no stage on the console
+            began_extracting = True
+            hear({"event": "stage started", "stage": "extract", "does": f"extract {request.dataset.name}"})
         hear({"event": "progress", "stage": "extract", "done": done, "total": total, "text": "files extracted"})
 
     root = folder.dataset
@@ -139,9 +150,21 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
         extracted = load_entry(EXTRACT)(request.dataset, folder.dataset, progress)
         assert isinstance(extracted, Path)
         root = extracted
-        return list_dataset_of(root, request.recipe.recipe, own=(request.runs, request.exports))
+        own = (request.runs, request.exports)
+        listing = list_dataset_of(root, request.recipe.recipe, own=own, small=request.last is not None)
     except AutomlError as error:
         if not folder.is_run():
-            shutil.rmtree(folder.dataset, ignore_errors=True)
+            _leave_nothing(folder)
         error.args = (str(error).replace(str(root), str(request.dataset)),)  # the name that the user knows
         raise
+    if began_extracting:
+        hear({"event": "stage done", "stage": "extract", "seconds": time.monotonic() - began})
+    return listing
+
+
+def _leave_nothing(folder: RunFolder) -> None:
+    """Take back what was written for a run that was not begun; its lock is ours."""
+    shutil.rmtree(folder.dataset, ignore_errors=True)
+    folder.lock.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it may hold things of its owner
+        folder.root.rmdir()

@@ -19,7 +19,7 @@ from automl.errors import (
     WrongWeights,
 )
 from automl.recipe.model import Recipe
-from automl.records import Reported
+from automl.records import Checked, Parted, Picked, Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
 from automl.runs.begin import Hear, Request, Run, address_of, begin, list_dataset_of, throw_away
@@ -32,11 +32,14 @@ from automl.runs.lock import locked
 from automl.runs.refused import SAME, refusals_in_words, with_room, without_redo
 from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten
+from automl.runs.stops import DECIDED_HERE, Found, let_pass, stopped, stops
 from automl.runtime.children import Children
 from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, STAGE_NAMES, STAGES, Stage
 
 FIRST_DEPLOYABLE: Final = "pick"
 """The stage after which there is a model that could be shipped."""
+FINDERS: Final[dict[str, type[Checked | Parted | Picked]]] = {kind.__name__: kind for kind in (Checked, Parted, Picked)}
+"""Records with findings, all of stages before the training."""
 
 
 def execute(request: Request, hear: Hear) -> dict[str, Any]:
@@ -57,7 +60,8 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     folder = RunFolder(request.runs.resolve() / request.name)
     listing = None
     if not is_brought(request.dataset):
-        listing = list_dataset_of(request.dataset, recipe, own=(request.runs, request.exports))
+        own = (request.runs, request.exports)
+        listing = list_dataset_of(request.dataset, recipe, own=own, small=request.last is not None)
     n_files = files_in(request.dataset, folder) if listing is None else len(listing.files)
     if request.redo is not None and not folder.is_run():
         raise UsageError(f"--redo {request.redo}: there is no run {request.name!r} in {request.runs}. Leave it out.")
@@ -88,17 +92,18 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
 
 
 def _go(run: Run) -> dict[str, Any]:
-    """The rehearsal, then the ten stages."""
-    recipe = run.request.recipe.recipe
+    """The rehearsal, then the ten stages; or the first ones alone, where the request names the last."""
+    recipe, last = run.request.recipe.recipe, run.request.last
+    stages = STAGES if last is None else STAGES[: STAGE_NAMES.index(last) + 1]
     begun = {stage.name for stage in STAGES if read_done(run.folder.done_json(stage.name))}
-    if len(begun) < len(STAGES):
+    if len(begun) < len(STAGES) and last is None:
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
         resources.need_place(run.request.exports, run.folder)
-        if "check" not in begun:
-            resources.need_room(run.folder.root, run.room_mb)
         resources.need_memory()
+    if "check" not in begun:
+        resources.need_room(run.folder.root, run.room_mb)
     with Children(run.folder.root / "forkserver.log", run.from_child) as children:
-        if FIRST_DEPLOYABLE not in begun:
+        if FIRST_DEPLOYABLE not in begun and last is None:
             run.stage = "rehearsal"
             run.tell("stage started", stage="rehearsal", does="try the export path with the untrained networks")
             started = time.monotonic()
@@ -110,12 +115,14 @@ def _go(run: Run) -> dict[str, Any]:
                 raise
             run.tell("stage done", stage="rehearsal", seconds=time.monotonic() - started)
         late = []  # stages that were done after the deadline
-        for number, stage in enumerate(STAGES, 1):
-            done_now = _do_stage(run, stage, number, children)
+        for number, stage in enumerate(stages, 1):
+            done_now = _do_stage(run, stage, number, children, of=len(stages))
             if done_now and (left := _left(run)) is not None and left < 0:
                 late.append(stage.name)
             if stage.name == "check" and "check" not in begun:  # whose data it is, is known only now
                 resources.need_place(run.request.exports, run.folder)
+            if last is None:
+                _act_on_findings(run, stage)
     run.stage = ""
     if text := overrun(run.deadline_at, time.time(), late):
         run.tell("warning", stage=late[-1], text=text)
@@ -124,15 +131,27 @@ def _go(run: Run) -> dict[str, Any]:
     return whole
 
 
-def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> bool:
+def _act_on_findings(run: Run, stage: Stage) -> None:
+    """Raises: DataError: the stage's record has findings that stop a run; those that only would are warned of."""
+    if stage.record not in FINDERS:
+        return
+    found: Found = run.folder.record(FINDERS[stage.record])
+    check = run.request.recipe.recipe.check
+    if ending := stops(found.findings, check):
+        raise stopped(ending)
+    for finding in let_pass(found.findings, check):
+        run.tell("warning", stage=stage.name, text=f"{finding.text} It is let pass by the recipe.")
+
+
+def _do_stage(run: Run, stage: Stage, number: int, children: Children, *, of: int) -> bool:
     """Skip a finished stage; run any other in a child, and write done.json after it. Returns: whether it was run."""
     run.stage = stage.name
     if (done := _finished(run, stage)) is not None:
-        run.tell("stage skipped", stage=stage.name, number=number, of=len(STAGES), seconds=done.seconds)
+        run.tell("stage skipped", stage=stage.name, number=number, of=of, seconds=done.seconds)
         return False
     inputs = _inputs(run, stage)
     _make_ready(run.folder.stage(stage.name), inputs)
-    run.tell("stage started", stage=stage.name, number=number, of=len(STAGES), does=stage.does)
+    run.tell("stage started", stage=stage.name, number=number, of=of, does=stage.does)
     started = time.monotonic()
     arguments = {
         "stage": stage.name,
@@ -157,7 +176,7 @@ def _do_stage(run: Run, stage: Stage, number: int, children: Children) -> bool:
     seconds = time.monotonic() - started
     write_done(run.folder.stage(stage.name), inputs=inputs, seconds=seconds, finished_at=now_iso())
     run.save("running")
-    run.tell("stage done", stage=stage.name, number=number, of=len(STAGES), seconds=seconds)
+    run.tell("stage done", stage=stage.name, number=number, of=of, seconds=seconds)
     return True
 
 
@@ -210,7 +229,8 @@ def _inputs(run: Run, stage: Stage) -> dict[str, object]:
 
 def _slice_of(recipe: Recipe, sections: tuple[str, ...]) -> dict[str, object]:
     whole = recipe.model_dump(mode="json")
-    return flatten({section: whole[section] for section in sections})
+    flat = flatten({section: whole[section] for section in sections})
+    return {key: value for key, value in flat.items() if key not in DECIDED_HERE}
 
 
 def _make_ready(folder: Path, inputs: dict[str, object]) -> None:

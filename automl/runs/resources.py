@@ -28,10 +28,14 @@ def pack_mb(n_images: int, size_px: int) -> float:
     return n_images * size_px * size_px * 3 / 1e6
 
 
+def map_mb(recipe: Recipe, n_images: int) -> float:
+    """Megabytes of a run's map, at the largest size that the recipe allows."""
+    return pack_mb(n_images, recipe.pack.max_size_px if recipe.pack.size_px == "auto" else recipe.pack.size_px)
+
+
 def room_needed_mb(recipe: Recipe, n_images: int) -> float:
     """Megabytes a run may write at most: its map at the largest size that the recipe allows, and its models."""
-    size_px = recipe.pack.max_size_px if recipe.pack.size_px == "auto" else recipe.pack.size_px
-    return pack_mb(n_images, size_px) + MODELS_MB
+    return map_mb(recipe, n_images) + MODELS_MB
 
 
 def need_folder(folder: Path, what: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from automl.errors import RunInUse
+from automl.runs.stops import DECIDED_HERE
 from automl.stage_table import STAGE_NAMES, STAGES, Stage
 
 READ_BY: Final = {"dataset": "check", "weights": "pick"}
@@ -43,6 +44,11 @@ def _reads(stage: Stage, key: str) -> bool:
     return stage.name == READ_BY.get(key) or key.partition(".")[0] in stage.recipe
 
 
+def _without_free(settings: Mapping[str, object]) -> dict[str, object]:
+    """Without what no stage reads, and may change at any time."""
+    return {key: value for key, value in settings.items() if key not in DECIDED_HERE}
+
+
 def accept_changes(
     name: str, before: Mapping[str, object], now: Mapping[str, object], *, redo: str | None
 ) -> list[str]:
@@ -51,6 +57,7 @@ def accept_changes(
     Returns: a line a setting; empty: nothing has changed.
     Raises: RunInUse: a stage that stays was done with other settings.
     """
+    before, now = _without_free(before), _without_free(now)
     differing = changes(before, now)
     if not differing:
         return []

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median_low
 
 from automl.data.archives import opened
-from automl.data.findings import find_in_check, refuse_unusable
+from automl.data.findings import find_in_check, refuse_unreadable
 from automl.data.flags import rejected_flags, write_flags
 from automl.data.images import write_images, write_rejected
 from automl.data.layouts import list_dataset
@@ -31,7 +31,7 @@ def run(ctx: StageContext) -> Checked:
 
     Writes: images.csv, rejected.csv, flags.csv, pixels-SIZE.u8, looks.npy; scan.jsonl and looks.raw, by which a killed
         scan goes on.
-    Raises: DataError: the dataset is of no use; RecipeError: an unknown class is to be dropped;
+    Raises: DataError: nothing can be listed or read; RecipeError: an unknown class is to be dropped;
         ResourceMissing: the disk has too little room.
     """
     config, wish = ctx.recipe.check, ctx.recipe.pack
@@ -53,7 +53,7 @@ def run(ctx: StageContext) -> Checked:
         threads=threads,
         progress=lambda done, total: ctx.progress(done, total, "images decoded"),
     )
-    refuse_unusable(listing.classes, found, config)
+    refuse_unreadable(found)
     pictures = Pictures(
         images=found.images,
         looks=read_looks(ctx.output("looks.npy").parent, len(found.images)),
@@ -62,7 +62,7 @@ def run(ctx: StageContext) -> Checked:
         animated=frozenset(found.animated),
     )
     marked = apply_rules(pictures)
-    findings = find_in_check(listing, found, findings_of(pictures, marked))
+    findings = find_in_check(listing, found, config, findings_of(pictures, marked))
     for finding in findings:
         if finding.severity == "warn":
             ctx.warn(finding.text)

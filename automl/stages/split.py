@@ -7,12 +7,13 @@ from collections import Counter
 from automl.data.duplicates import find_copies
 from automl.data.images import Assigned, read_images, write_near, write_split
 from automl.data.pack import map_name, open_map
-from automl.data.shared import find_in_split, leakage
-from automl.data.split import assign_parts, given_parts
-from automl.data.weights import findings_of_weights, weighting_of
+from automl.data.shared import find_in_split, leakage, not_split
+from automl.data.split import as_given, assign_parts, given_parts
+from automl.data.weights import findings_of_weights, no_weight, weighting_of
+from automl.errors import DataError
 from automl.records import Checked, Parted
 from automl.runtime.context import StageContext
-from automl.types import PARTS, gravest_first
+from automl.types import PARTS, Finding, gravest_first
 
 
 def run(ctx: StageContext) -> Parted:
@@ -20,8 +21,9 @@ def run(ctx: StageContext) -> Parted:
 
     Reads: check/images.csv, the largest check/pixels-SIZE.u8. Writes: split.csv,
         near.csv (pairs of near copies, mirrored ones too).
+    What cannot be cut, for a class has too few different images, or be weighted is a finding that stops the run.
+
     Raises:
-        DataError: a class has too few different images to fill the parts, or no training image with a weight.
         RecipeError: folds are asked of a dataset that gives its validation part.
         StageFailed: a map that check wrote is missing or damaged.
     """
@@ -30,7 +32,12 @@ def run(ctx: StageContext) -> Parted:
     size = max(checked.sizes_px)
     pixels = open_map(ctx.input("check", map_name(size)), checked.n_images, size)
     copies = find_copies(images, pixels, near=ctx.recipe.split.near)
-    cut = assign_parts(images, copies, ctx.recipe.split, ctx.recipe.seed)
+    refused: list[Finding] = []
+    try:
+        cut = assign_parts(images, copies, ctx.recipe.split, ctx.recipe.seed)
+    except DataError as error:  # what else was found is told as well
+        refused = [not_split(str(error))]
+        cut = as_given(images)
     assigned = [
         Assigned(
             path=image.path,
@@ -44,10 +51,15 @@ def run(ctx: StageContext) -> Parted:
         for image in images
         if image.path in cut.parts
     ]
-    weighting = weighting_of(assigned)
+    weighting = None
+    if not refused:
+        try:
+            weighting = weighting_of(assigned)
+        except DataError as error:
+            refused = [no_weight(str(error))]
     write_split(ctx.output("split.csv"), assigned)
     write_near(ctx.output("near.csv"), (*copies.near, *copies.mirrored))
-    findings = gravest_first((*find_in_split(images, copies, cut), *findings_of_weights(assigned, weighting)))
+    findings = gravest_first((*refused, *find_in_split(images, copies, cut), *findings_of_weights(assigned, weighting)))
     for finding in findings:
         if finding.severity == "warn":
             ctx.warn(finding.text)

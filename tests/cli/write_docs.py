@@ -8,6 +8,7 @@ import click
 
 from automl.cli.main import cli
 from automl.errors import EXIT_CODES
+from automl.finding_table import KINDS
 from automl.recipe.keys import KEYS, wanted
 
 CLI_MD = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -23,7 +24,7 @@ This page is written by `python -m tests.cli.write_docs` and compared with the p
 def text() -> str:
     """The whole page."""
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
-    return INTRODUCTION + codes + "\n" + "\n".join(_helps(cli, "automl")) + "\n" + _keys()
+    return INTRODUCTION + codes + "\n" + "\n".join(_helps(cli, "automl")) + "\n" + _keys() + "\n" + _findings()
 
 
 def _helps(command: click.Command, path: str) -> list[str]:
@@ -45,6 +46,16 @@ def _keys() -> str:
         for key, schema in KEYS.items()
     )
     return f"## The recipe's keys\n| key | default | wanted | means |\n| --- | --- | --- | --- |\n{rows}\n"
+
+
+def _findings() -> str:
+    rows = "\n".join(
+        f"| {kind.name} | {kind.stage} | {kind.severity}{', always' if kind.final else ''} |" for kind in KINDS
+    )
+    return (
+        "## The findings\nKinds for `check.stop_on` and `check.allow`; a severity is what a kind has by itself.\n\n"
+        f"| kind | found by | severity |\n| --- | --- | --- |\n{rows}\n"
+    )
 
 
 def _shown(default: object) -> str:

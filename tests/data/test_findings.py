@@ -5,16 +5,20 @@ import inspect
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from automl.bundle import resize
 from automl.data import scan as scan_module
-from automl.data.findings import ADVICE, find_in_check, refuse_unusable
+from automl.data.findings import ADVICE, find_in_check, refuse_unreadable
 from automl.data.scan import Scan
 from automl.errors import DataError
+from automl.finding_table import EMPTY_CLASSES, TOO_FEW
 from automl.recipe.model import Check
 from automl.types import Finding, Image, Listing, Rejected
 from tests.strategies import an_image
 
+CHECK = Check()
 LISTING = Listing(layout="folder per class", root="/photos", classes=("cat", "dog"), files=(), ignored={})
 
 
@@ -30,9 +34,14 @@ def _scan(images: list[Image], n_rejected: int = 0) -> Scan:
     return Scan(images=tuple(images), rejected=rejected, turned=(), transparent=(), seconds=1)
 
 
+def _found(listing: Listing, scan: Scan, odd: tuple[Finding, ...] = ()) -> tuple[Finding, ...]:
+    """Without what is said of the sizes of classes, which are all small here."""
+    found = find_in_check(listing, scan, Check(max_rejected=1), odd)
+    return tuple(finding for finding in found if finding.kind not in ("rare classes", "imbalanced classes"))
+
+
 def test_a_clean_dataset_has_no_findings_and_is_not_refused() -> None:
-    assert find_in_check(LISTING, _scan(_images())) == ()
-    refuse_unusable(LISTING.classes, _scan(_images()), Check())
+    assert find_in_check(LISTING, _scan(_images(20)), Check()) == ()
 
 
 def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
@@ -49,7 +58,7 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
         Finding(kind="constant images", severity="warn", text="1 image(s) are even.", count=1),
     )
 
-    findings = find_in_check(listing, _scan(images, 3), odd)
+    findings = _found(listing, _scan(images, 3), odd)
 
     assert [(finding.kind, finding.severity) for finding in findings] == [
         ("conflicting labels", "warn"),
@@ -70,7 +79,7 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
 
 
 def test_rejected_files_come_with_what_to_do_about_each_reason() -> None:
-    (finding,) = find_in_check(LISTING, _scan(_images(), 3))
+    (finding,) = _found(LISTING, _scan(_images(), 3))
 
     assert finding.advice == f"{ADVICE['empty file']} {ADVICE['truncated']}"
     assert (finding.count, finding.paths[0]) == (3, "cat/bad0.png")
@@ -93,38 +102,71 @@ def test_every_reason_that_a_file_is_rejected_for_has_its_advice() -> None:
 def test_findings_do_not_depend_on_file_order_and_name_twenty_paths_at_most() -> None:
     images = [an_image(f"cat/{n}.png", "cat", f"{n // 2}") for n in range(60)] + _images()
 
-    (finding,) = find_in_check(LISTING, _scan(images))
+    (finding,) = _found(LISTING, _scan(images))
 
-    assert find_in_check(LISTING, _scan(images[::-1])) == (finding,)
+    assert _found(LISTING, _scan(images[::-1])) == (finding,)
     assert len(finding.paths) == 20
 
 
 def test_no_readable_image_is_refused_with_the_reasons() -> None:
     with pytest.raises(DataError, match=r"none of the 3 image file.*1 x empty file, 2 x truncated.*'cat/bad0\.png'"):
-        refuse_unusable(LISTING.classes, _scan([], 3), Check())
+        refuse_unreadable(_scan([], 3))
+    refuse_unreadable(_scan(_images()))
 
 
-def test_too_large_a_share_of_rejected_files_is_refused_and_the_limit_itself_is_not() -> None:
+def _stops(images: list[Image], n_rejected: int = 0, config: Check = CHECK, **listing: object) -> dict[str, Finding]:
+    found = find_in_check(replace(LISTING, **listing), _scan(images, n_rejected), config)
+    return {finding.kind: finding for finding in found if finding.severity == "stop"}
+
+
+def test_too_large_a_share_of_rejected_files_stops_and_the_limit_itself_does_not() -> None:
     config = Check(max_rejected=0.5)
 
-    refuse_unusable(LISTING.classes, _scan(_images(5), 10), config)
-    with pytest.raises(
-        DataError, match=r"11 of 21 files are rejected .*check\.max_rejected = 0\.5.*raise check\.max_rejected"
-    ):
-        refuse_unusable(LISTING.classes, _scan(_images(5), 11), config)
+    assert _stops(_images(5), 10, config) == {}
+    finding = _stops(_images(5), 11, config)["rejected files"]
+
+    assert "52% of all, more than check.max_rejected = 0.5" in finding.text
+    assert finding.advice.endswith("Or raise check.max_rejected.")
 
 
-def test_a_class_with_too_few_different_images_is_refused_by_name_and_count() -> None:
+def test_a_class_with_too_few_different_images_stops_by_name_and_count() -> None:
     copies = [an_image(f"dog/copy{n}.png", "dog", "dog 0") for n in range(9)]
     images = [image for image in _images(4) if image.path != "dog/3.png"] + copies
 
-    with pytest.raises(
-        DataError,
-        match=r"class 'dog' has 3 usable image\(s\): 12 readable.*at least 4.*'dog' under check\.drop_classes",
-    ):
-        refuse_unusable(LISTING.classes, _scan(images), Check())
+    (finding,) = _stops(images).values()
+
+    assert (finding.kind, finding.count) == (TOO_FEW, 1)
+    assert "fewer usable images than check.min_images_per_class = 4" in finding.text
+    assert "'dog' has 3 (12 readable file(s))" in finding.text
+    assert "'dog'" in finding.advice
+    assert all(path.startswith("dog/") for path in finding.paths)
+    assert _stops(_images(4)) == {}
 
 
-def test_a_class_without_any_readable_image_is_refused() -> None:
-    with pytest.raises(DataError, match="class 'cow' has 0 usable"):
-        refuse_unusable(("cat", "cow", "dog"), _scan(_images()), Check())
+def test_a_class_without_any_usable_image_stops_and_is_told_apart_from_small_ones() -> None:
+    images = [*_images(), an_image("cow/1.png", "cow", "cow"), an_image("ape/1.png", "ape", "x"),
+              an_image("cat/x.png", "cat", "x")]  # fmt: skip
+
+    found = _stops(images, classes=("ant", "ape", "cat", "cow", "dog"))
+
+    assert found.keys() == {EMPTY_CLASSES, TOO_FEW}
+    assert "2 class(es) have not one usable image" in found[EMPTY_CLASSES].text
+    assert "'ant' has 0 (0 readable file(s)), 'ape' has 0 (1 readable file(s))" in found[EMPTY_CLASSES].text
+    assert "'cow' has 1 (1 readable file(s))" in found[TOO_FEW].text
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=8))
+def test_classes_are_uneven_from_two_to_one_and_rare_below_twenty(counts: list[int]) -> None:
+    images = [an_image(f"{c}/{n}.png", str(c), f"{c} {n}") for c, count in enumerate(counts) for n in range(count)]
+    classes = tuple(map(str, range(len(counts))))
+
+    found = {f.kind: f for f in find_in_check(replace(LISTING, classes=classes), _scan(images), Check())}
+
+    ratio = max(counts) / min(counts)
+    assert ("imbalanced classes" in found) == (ratio >= 2)
+    if ratio >= 2:
+        assert found["imbalanced classes"].severity == ("warn" if ratio >= 10 else "note")
+        assert found["imbalanced classes"].count == sum(max(counts) >= 2 * count for count in counts)
+    rare = found.get("rare classes")
+    assert (rare.count if rare else 0) == sum(count < 20 for count in counts)

@@ -54,8 +54,13 @@ def test_an_archive_is_listed_from_the_runs_own_folder_and_keeps_its_name(folder
     assert listing.root == str(folder.dataset / "files" / "set")
     assert listing.classes == ("a", "b")
     assert run.facts["dataset"] == run.facts["settings"]["dataset"] == str(archive)
-    assert heard[7] == {"event": "progress", "stage": "extract", "done": 8, "total": 8, "text": "files extracted"}
+    assert heard[0] == {"event": "stage started", "stage": "extract", "does": "extract set.zip"}
+    assert heard[8] == {"event": "progress", "stage": "extract", "done": 8, "total": 8, "text": "files extracted"}
+    assert (heard[9]["event"], heard[9]["stage"]) == ("stage done", "extract")
+    assert heard[10]["event"] == "run started"
+    heard.clear()
     assert listing_of_archive(request, folder, heard.append) == listing
+    assert heard == []
 
 
 def test_a_refused_archive_leaves_nothing_in_a_run_that_was_not_begun(folder: RunFolder, tmp_path: Path) -> None:
@@ -64,7 +69,7 @@ def test_a_refused_archive_leaves_nothing_in_a_run_that_was_not_begun(folder: Ru
     with pytest.raises(DataError, match=r"set\.zip has one class with images, 'only'") as caught:
         listing_of_archive(request_of(folder, archive), folder, lambda _: None)
     assert "files" not in str(caught.value)
-    assert not folder.dataset.exists()
+    assert not folder.root.exists()
 
 
 def test_an_archive_that_changed_after_check_is_not_extracted_over_what_was_checked(

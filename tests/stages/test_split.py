@@ -1,12 +1,10 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
-import pytest
-
 from automl.data.images import read_images, read_near, read_split
-from automl.errors import DataError
 from automl.recipe.model import Recipe
 from automl.records import Parted
 from automl.runtime.context import StageContext
@@ -127,13 +125,38 @@ def test_weights_reach_the_table_the_record_and_the_findings(make_context: MakeC
     assert "weights" in {finding.kind for finding in parted.findings}
 
 
-def test_a_class_of_weight_zero_is_refused(make_context: MakeContext, bars_dataset: Path) -> None:
+def test_a_class_of_weight_zero_stops(make_context: MakeContext, bars_dataset: Path) -> None:
     _weighted(bars_dataset, {"across": 0, "down": 1.0, "slant": 3.0})
-    with pytest.raises(DataError, match=r"class 'across' has \d+ image\(s\) in train, and the weight of each is 0"):
-        _split(make_context, bars_dataset)
+    parted, _ = _split(make_context, bars_dataset)
+    assert (parted.findings[0].kind, parted.findings[0].severity) == ("classes without weight", "stop")
+    assert re.match(r"class 'across' has \d+ image\(s\) in train, and the weight of each is 0", parted.findings[0].text)
 
 
 def test_without_weights_the_record_has_none(make_context: MakeContext, bars_dataset: Path) -> None:
     parted, _ = _split(make_context, bars_dataset)
     assert parted.weighting is None
     assert not [finding for finding in parted.findings if "weight" in finding.kind]
+
+
+def test_what_cannot_be_cut_is_a_finding_that_stops_beside_all_others(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    given = bars_dataset.parent / "given"
+    shutil.copytree(bars_dataset, given / "train")
+    for label, wanted in (("across", 3), ("down", 20), ("slant", 20)):
+        for path in sorted((given / "train" / label).iterdir())[wanted:]:
+            path.unlink()
+        (given / "test" / label).mkdir(parents=True)
+    for label in ("across", "down", "slant"):
+        shutil.copy(given / "train" / label / "000.png", given / "test" / label / "leak.png")
+    for label in ("across", "down", "slant"):
+        (given / "train" / label / "001.png").rename(given / "test" / label / "001.png")
+
+    parted, _ = _split(make_context, given)
+
+    assert parted.findings[0].kind == "cannot be split"
+    assert parted.findings[0].severity == "stop"
+    assert "class 'across' has 1 different image(s)" in parted.findings[0].text
+    assert "same images in train and test" in {finding.kind for finding in parted.findings}
+    assert not {finding.kind for finding in parted.findings} & {"classes missing in validation"}
+    assert parted.leakage["same pixels"] == 3

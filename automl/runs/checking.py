@@ -1,0 +1,183 @@
+"""A check without a run: the first stages in a scratch folder that is gone afterwards, and what they found."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from automl.errors import AutomlError, DataError, UsageError
+from automl.finding_table import NOT_SPLIT
+from automl.recipe.load import LoadedRecipe
+from automl.records import Checked, Parted
+from automl.runs.begin import Request, address_of
+from automl.runs.dataset import is_brought
+from automl.runs.events import now_iso
+from automl.runs.folder import RunFolder
+from automl.runs.pipeline import execute
+from automl.runs.refused import GO_ON, in_words
+from automl.runs.stops import how_to_go_on, judged
+from automl.runtime.children import Children
+
+LAST: Final = "split"
+NAME: Final = "check"  # of the run in the scratch folder
+PAGE: Final = "automl.stages.check_page:write_page"
+CLEAN: Final = "automl.stages.clean:write_clean"
+TOLD: Final = ("stage started", "stage done", "progress")
+"""Events of the scratch run that are passed on: its name and folder are nobody's affair, its warnings are findings."""
+
+Hear = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """What a check is asked for."""
+
+    dataset: Path
+    recipe: LoadedRecipe
+    exports: Path  # of bundles, which are no class where it lies in the dataset
+    html: Path | None = None  # where to write the page
+    fix: Path | None = None  # where to write the cleaned manifest
+    force: bool = False  # a manifest that is there is replaced
+
+
+def check_dataset(request: CheckRequest, hear: Hear) -> dict[str, Any]:
+    """Look at every file of a dataset, and cut it as a run would. The dataset is only read.
+
+    Returns: what `--json` prints: state ("done", or "stopped": a run would end), the dataset's facts, findings.
+    Raises: UsageError: a file that is to be written cannot be; DataError: the dataset cannot even be listed or read.
+    """
+    _need_page(request)
+    _need_manifest(request)
+    with _scratch() as folder:
+        run = Request(
+            dataset=request.dataset,
+            recipe=request.recipe,
+            name=NAME,
+            runs=folder.root.parent,
+            exports=request.exports,
+            last=LAST,
+        )
+        execute(run, lambda event: hear(event) if event["event"] in TOLD else None)
+        facts = _facts(request, folder)
+        facts |= _written(request, folder, facts)
+    return facts
+
+
+def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
+    checked, parted = folder.record(Checked), folder.record(Parted)
+    findings = judged((*checked.findings, *parted.findings), request.recipe.recipe.check)
+    ending = [finding for finding in findings if finding.severity == "stop"]
+    is_split = all(finding.kind != NOT_SPLIT for finding in parted.findings)
+    parts = {label: parted.per_class.get(label, {}) if is_split else {} for label in checked.classes}
+    return {
+        "dataset": address_of(request.dataset),
+        "recipe": request.recipe.name,
+        "state": "stopped" if ending else "done",
+        "exit_code": DataError.exit_code if ending else 0,
+        "layout": checked.layout,
+        "images": checked.n_images,
+        "rejected": checked.n_rejected,
+        "classes": list(checked.classes),
+        "per_class": {label: {"images": checked.per_class.get(label, 0), **parts[label]} for label in checked.classes},
+        "parts": dict(parted.per_part) if is_split else {},
+        "given": list(parted.given),
+        "left_out": parted.left_out if is_split else None,
+        "leakage": dict(parted.leakage) if is_split else {},
+        "shorter_side_px": list(checked.shorter_side_px),
+        "size_px": list(checked.sizes_px),
+        "modes": checked.modes,
+        "formats": checked.formats,
+        "dataset_fingerprint": checked.dataset_fingerprint,
+        "findings": [asdict(finding) for finding in findings],
+        "advice": how_to_go_on(ending) if ending else "",
+    }
+
+
+def _written(request: CheckRequest, folder: RunFolder, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Have a child write what is asked for: pixels and tables are no matter of the front. Returns: where, and what."""
+    common = {"run": str(folder.root), "recipe": request.recipe.recipe.model_dump(mode="json")}
+    told: dict[str, Any] = {}
+    with Children(folder.root / "forkserver.log", lambda _: None) as children:
+        if request.html is not None:
+            page = {"page": str(request.html.absolute()), "dataset": facts["dataset"], "created": now_iso()}
+            page["version"] = metadata.version("automl")
+            children.run("plain", PAGE, {**common, **page}, log=folder.log_txt)
+            told["html"] = page["page"]
+        if request.fix is not None:
+            manifest = {"manifest": str(request.fix.absolute())}
+            told["fix"] = dict(children.run("plain", CLEAN, {**common, **manifest}, log=folder.log_txt))
+    return told
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[RunFolder]:
+    """A run's folder below the system's temporary one; whatever ends the check, nothing of it stays.
+
+    But for a fault of ours: then the log stays, which the message names.
+    """
+    temporary = tempfile.TemporaryDirectory(prefix="automl-check-", ignore_cleanup_errors=True)
+    with temporary as place:
+        folder = RunFolder(Path(place).resolve() / NAME)
+        try:
+            yield folder
+        except AutomlError as error:
+            error.args = (_without_run(str(error), folder),)
+            raise
+        except OSError as error:
+            raise in_words(error, folder.root, remedy="") from error
+
+
+def _without_run(text: str, folder: RunFolder) -> str:
+    """A message as it fits a command that leaves no run behind."""
+    words = text.replace(GO_ON, "").replace("choose another folder with --runs", "name another folder by TMPDIR")
+    if str(folder.log_txt) in words and folder.log_txt.is_file():
+        handle, kept = tempfile.mkstemp(prefix="automl-check-", suffix=".log")
+        with open(handle, "wb") as file:  # noqa: PTH123  # of a handle
+            file.write(folder.log_txt.read_bytes())
+        words = words.replace(str(folder.log_txt), kept)
+    return words.strip()
+
+
+def _need_page(request: CheckRequest) -> None:
+    """Raises: UsageError: the page cannot be written there."""
+    if request.html is not None:
+        _need_file(request.html, "--html", (".html", ".htm"), "a page")
+
+
+def _need_manifest(request: CheckRequest) -> None:
+    """Raises: UsageError: the manifest cannot be written there, or would not be read from there."""
+    path = request.fix
+    if path is None:
+        return
+    _need_file(path, "--fix", (".csv",), "a manifest")
+    if is_brought(request.dataset):
+        raise UsageError(
+            f"--fix {path}: {request.dataset} is an archive or a name, and a manifest must lie with the images. "
+            "Wanted: a folder. Unpack the archive, or export the dataset, and check its folder."
+        )
+    if not request.dataset.exists():
+        return  # which is told in a moment, and with what is wanted
+    root = (request.dataset if request.dataset.is_dir() else request.dataset.parent).resolve()
+    if not root.is_relative_to(path.absolute().parent.resolve()):
+        raise UsageError(
+            f"--fix {path}: a manifest's paths lead into its own folder, and {root} is none of those. Wanted: a file "
+            f"in that folder, or in one above it, for example {root.parent / (root.name + '-clean.csv')}."
+        )
+    if path.absolute().resolve() == request.dataset.resolve():
+        raise UsageError(f"--fix {path} is the dataset's own manifest. Wanted: another file. Choose another name.")
+    if path.exists() and not request.force:
+        raise UsageError(f"--fix {path}: the file exists. Wanted: a new one. Choose another name, or add --force.")
+
+
+def _need_file(path: Path, option: str, suffixes: tuple[str, ...], what: str) -> None:
+    if path.suffix.lower() not in suffixes or path.is_dir():
+        raise UsageError(
+            f"{option} {path}: that is no file for {what}. Wanted: a name that ends in {suffixes[0]}. Correct it."
+        )
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.absolute().parent}. Make it, or choose another.")

@@ -1,0 +1,70 @@
+"""Which findings end a run before any training: by the recipe's check.stop_on and check.allow. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+from automl.errors import DataError
+from automl.finding_table import FINAL
+from automl.recipe.model import Check
+from automl.types import Finding, gravest_first
+
+DECIDED_HERE: Final = frozenset(("check.stop_on", "check.allow"))
+"""Settings that no stage reads: what is finished stays finished when they change."""
+TOLD: Final = 10  # findings that one message tells in full
+
+
+class Found(Protocol):
+    """A stage's record with findings: Checked, Parted, Picked."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]: ...
+
+
+def judged(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
+    """The findings with the severity that the recipe gives them, the gravest first.
+
+    What check.stop_on names, by severity or kind, is a stop; a stop that it does not name, or whose kind check.allow
+    names, is a warning. What nothing could be trained with is a stop in any case.
+    """
+    return gravest_first(_judged(finding, check) for finding in findings)
+
+
+def _judged(finding: Finding, check: Check) -> Finding:
+    named = finding.severity in check.stop_on or finding.kind in check.stop_on
+    if finding.kind in FINAL or (named and finding.kind not in check.allow):
+        return replace(finding, severity="stop")
+    return replace(finding, severity="warn") if finding.severity == "stop" else finding
+
+
+def let_pass(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
+    """The findings that would stop by themselves, and do not by this recipe."""
+    return tuple(
+        finding for finding in findings if finding.severity == "stop" and _judged(finding, check).severity != "stop"
+    )
+
+
+def stops(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
+    """The findings that end a run."""
+    return tuple(finding for finding in judged(findings, check) if finding.severity == "stop")
+
+
+def stopped(found: Sequence[Finding]) -> DataError:
+    """The error that ends a run, with each finding and what to do. Args: found: at least one."""
+    lines = [f"  {finding.kind}: {finding.text} {finding.advice}".rstrip() for finding in found[:TOLD]]
+    lines += [f"  and {len(found) - TOLD} more"] if len(found) > TOLD else []
+    return DataError(
+        f"the data has {len(found)} finding(s) that stop a run:\n" + "\n".join(lines) + f"\n{how_to_go_on(found)} "
+        "`automl check` shows all findings at once."
+    )
+
+
+def how_to_go_on(found: Sequence[Finding]) -> str:
+    """What was wanted, and what to do, in a line or two."""
+    allowable = list(dict.fromkeys(finding.kind for finding in found if finding.kind not in FINAL))
+    accept = f", or accept them: --set 'check.allow=[{', '.join(allowable)}]'" if allowable else ""
+    if allowable and len(allowable) < len({finding.kind for finding in found}):
+        accept = f"; {', '.join(allowable)} could also be accepted: --set 'check.allow=[{', '.join(allowable)}]'"
+    return f"Wanted: data that can be trained on. Correct them, and give the same command again{accept}."

@@ -1,0 +1,309 @@
+"""`automl check` from outside: what it says of made-up sets, what it writes, and what it leaves behind.
+
+Refresh the golden files with: AUTOML_REFRESH_GOLDEN=1 python -m pytest tests/checking; then review the difference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from automl import api
+from automl.cli.main import cli
+from automl.errors import DataError, UsageError
+from automl.recipe.load import load_recipe
+from automl.runs import pipeline
+from automl.runs.begin import Request
+from automl.runs.pipeline import execute
+from tests.checking.made_up_sets import SETS, hopeless, leaking, listed, put, uneven
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "check"
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's temporary folder, for this test alone."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def kinds(facts: Mapping[str, Any], severity: str = "") -> set[str]:
+    return {finding["kind"] for finding in facts["findings"] if severity in ("", finding["severity"])}
+
+
+def contents(root: Path) -> dict[str, str]:
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("write", SETS, ids=lambda write: write.__name__)
+def test_json_of_a_made_up_set_is_its_golden_file_and_the_set_is_only_read(
+    tmp_path: Path, temporary: Path, write: Callable[[Path], None]
+) -> None:
+    root = tmp_path / write.__name__
+    write(root)
+    before = contents(root)
+
+    ended = CliRunner().invoke(cli, ["check", str(root), "--json"])
+
+    facts = json.loads(ended.stdout)
+    assert facts["dataset"] == str(root)
+    assert facts["exit_code"] == (3 if kinds(facts, "stop") else 0)
+    assert ended.exit_code == 1 if facts["exit_code"] else ended.exit_code == 0  # main() makes 3 of the error
+    assert not ended.exception or isinstance(ended.exception, DataError)
+    told = json.dumps({**facts, "dataset": root.name, "dataset_fingerprint": ""}, indent=2, ensure_ascii=False) + "\n"
+    golden = GOLDEN / f"{write.__name__}.json"
+    if os.environ.get("AUTOML_REFRESH_GOLDEN"):
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(told)
+    assert told == golden.read_text()
+    assert contents(root) == before
+    assert list(temporary.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([root.name, "temporary"])
+
+
+GONE = {
+    "conflicting labels", "exact duplicates", "same images in train and test", "same images in train and validation",
+    "near copies in train and test", "near copies in train and validation", "labels that differ by spelling",
+    "rejected files", "paths with two labels", "missing files", "empty labels", "refused paths", "paths listed twice",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("write", "wanted", "reasons"),
+    [
+        (
+            leaking,
+            {"conflicting labels", "exact duplicates", "same images in train and test",
+             "near copies in train and test"},
+            {"conflicting labels", "exact duplicate", "same image in another part", "near copy in another part"},
+        ),
+        (
+            listed,
+            {"labels that differ by spelling", "rejected files", "paths with two labels", "missing files"},
+            {"cannot be used: truncated", "paths with two labels", "missing files", "empty labels", "refused paths",
+             "paths listed twice"},
+        ),
+    ],
+    ids=["leaking", "listed"],
+)  # fmt: skip
+def test_the_fixed_manifest_has_none_of_those_findings_any_more(
+    tmp_path: Path, write: Callable[[Path], None], wanted: set[str], reasons: set[str]
+) -> None:
+    root = tmp_path / "set"
+    write(root)
+    before = contents(root)
+    out = tmp_path / "clean.csv"
+
+    first = api.check(root, fix=out)
+    again = api.check(out)
+
+    assert wanted <= kinds(first)
+    assert kinds(again) & GONE == set()
+    assert first["fix"]["left_out"].keys() == reasons
+    assert again["images"] == first["fix"]["images"] == len(out.read_text().splitlines()) - 1
+    assert again["given"] == first["given"]
+    assert contents(root) == before
+    with pytest.raises(UsageError, match=r"clean\.csv: the file exists.*--force"):
+        api.check(root, fix=out)
+    out.write_text("mine")
+    assert api.check(root, fix=out, force=True)["fix"] == first["fix"]
+    assert out.read_text() != "mine"
+
+
+def test_the_page_shows_the_examples_as_pictures_needs_no_network_and_escapes_names(tmp_path: Path) -> None:
+    root = tmp_path / "<b>set"
+    leaking(root)
+    twice = root / "train" / "dog" / "twice.bmp"
+    twice.rename(twice.with_name("<img src=x onerror=alert(1)>.bmp"))
+
+    facts = api.check(root, html=tmp_path / "page.html")
+
+    page = (tmp_path / "page.html").read_text()
+    assert facts["html"] == str(tmp_path / "page.html")
+    assert all(f"<strong>{kind}</strong>" in page for kind in kinds(facts))
+    assert page.count("data:image/png;base64,") >= 12
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;.bmp" in page
+    assert "<b>set" not in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert "Content-Security-Policy" in page
+    assert len(page) < 2_000_000
+
+
+def test_a_person_reads_facts_classes_and_findings_the_gravest_first(tmp_path: Path) -> None:
+    hopeless(tmp_path / "set")
+
+    ended = CliRunner().invoke(cli, ["check", "set"])
+
+    lines = ended.stdout.splitlines()
+    assert lines[1] == "layout    folder per class: cat/, cow/, dog/"
+    assert "images    26 readable, 46 not; 3 classes" in lines
+    assert "parts     cannot be cut" in lines
+    found = [line.split()[0] for line in lines if re.match(r"  (stop|warn|note) ", line)]
+    assert found[:3] == ["stop", "stop", "stop"]
+    assert sorted(found, key=("stop", "warn", "note").index) == found
+    assert any(line.startswith("       -> Add images") for line in lines)
+    assert isinstance(ended.exception, DataError)
+    assert "a run would stop here: classes without images, too few images, rejected files" in str(ended.exception)
+    assert "check.allow=[too few images, rejected files]" in str(ended.exception)
+
+
+def test_many_classes_are_bounded_and_names_cannot_command_the_terminal(tmp_path: Path) -> None:
+    uneven(tmp_path / "set")
+    for number in range(40):
+        (tmp_path / "set" / "Latin" / f"character{number}").mkdir(exist_ok=True)
+        source = tmp_path / "set" / "Greek" / "character0" / "00.bmp"
+        for copy in range(4):
+            data = bytearray(source.read_bytes())
+            data[200 + number] ^= 255
+            data[400 + copy] ^= 255
+            name = f"{number}-{copy}\x1b[31m.bmp"
+            (tmp_path / "set" / "Latin" / f"character{number}" / name).write_bytes(data)
+
+    ended = CliRunner().invoke(cli, ["check", "set", "--set", "data.level=2", "--set", "split.near=false"])
+
+    assert "\x1b" not in ended.stdout
+    table = ended.stdout.split("\n\n")[1].splitlines()
+    assert len(table) == 21
+    assert sum("more)" in line for line in table) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"html": "page.txt"}, r"--html page\.txt: that is no file for a page.*ends in \.html"),
+        ({"html": "none/page.html"}, r"there is no folder .*none"),
+        ({"fix": "clean.tsv"}, r"--fix clean\.tsv: that is no file for a manifest"),
+        ({"fix": "elsewhere/clean.csv"}, r"a manifest's paths lead into its own folder.*for example .*set-clean\.csv"),
+        ({"fix": "clean.csv", "dataset": "set.zip"}, r"set\.zip is an archive.*Unpack"),
+        ({"fix": "set/labels.csv", "dataset": "set/labels.csv", "force": True}, r"is the dataset's own manifest"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_opened(
+    tmp_path: Path, options: dict[str, Any], match: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "labels.csv").write_text("path,label\n")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
+        packed.writestr("a/1.png", "x")
+
+    with pytest.raises(UsageError, match=match):
+        api.check(**{"dataset": "set", **options})
+
+
+def test_what_cannot_be_listed_is_one_clear_line_and_json_says_it_too(tmp_path: Path) -> None:
+    for folder in ("images", "masks"):
+        for at in range(4):
+            (tmp_path / "set" / folder).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / folder / f"{at}.png").write_bytes(b"x")
+
+    ended = CliRunner().invoke(cli, ["check", "set", "--json"])
+
+    told = json.loads(ended.stdout)
+    assert (told["state"], told["exit_code"]) == ("failed", 3)
+    assert "task not supported yet: segmentation" in told["error"]
+    assert "\n" not in told["error"]
+
+
+def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
+    leaking(tmp_path / "set")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
+        for path in sorted((tmp_path / "set").rglob("*.*")):
+            packed.write(path, path.relative_to(tmp_path))
+
+    of_archive, of_folder = api.check(tmp_path / "set.zip"), api.check(tmp_path / "set")
+
+    assert of_archive["dataset"] == str(tmp_path / "set.zip")
+    assert of_archive["findings"] == of_folder["findings"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, number: int) -> None:
+    listed(tmp_path / "set")
+    command = [sys.executable, "-m", "automl", "check", "set"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        patience = time.monotonic() + 60
+        while not list(temporary.glob("automl-check-*/check/check/scan.jsonl")) and time.monotonic() < patience:
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 128 + number
+    assert b"Traceback" not in said
+    assert list(temporary.iterdir()) == []
+
+
+class Enough(Exception):
+    """The test has seen what it wanted."""
+
+
+def test_a_run_that_a_finding_stops_ends_before_training_and_goes_on_once_it_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaking(tmp_path / "set")
+    monkeypatch.setattr(pipeline, "rehearse", lambda *_: None)
+    heard: list[Mapping[str, Any]] = []
+
+    def hear(event: Mapping[str, Any]) -> None:
+        heard.append(event)
+        if event["event"] == "stage started" and event["stage"] == "pack":
+            raise Enough
+
+    def run(*settings: str) -> None:
+        heard.clear()
+        request = Request(
+            dataset=tmp_path / "set",
+            recipe=load_recipe("demo", settings),
+            name="set",
+            runs=tmp_path / "runs",
+            exports=tmp_path / "exports",
+        )
+        execute(request, hear)
+
+    least = "check.min_images_per_class=48"  # as many files, but some are copies of others
+    with pytest.raises(
+        DataError, match=r"(?s)stop a run:\n  too few images: .*check\.allow=\[too few images\]"
+    ) as caught:
+        run(least)
+    assert caught.value.exit_code == 3
+    stored = json.loads((tmp_path / "runs" / "set" / "run.json").read_text())
+    assert (stored["state"], stored["exit_code"], list(stored["stages"])) == ("failed", 3, ["check"])
+
+    with pytest.raises(DataError, match="too few images"):
+        run(least)
+    assert [event["stage"] for event in heard if event["event"] == "stage skipped"] == ["check"]
+
+    with pytest.raises(Enough):
+        run(least, "check.allow=[too few images]")
+    assert [event["stage"] for event in heard if event["event"] == "stage skipped"] == ["check"]
+    assert any(event["event"] == "warning" and "let pass by the recipe" in event["text"] for event in heard)
+
+    with pytest.raises(DataError, match="stop a run:\n  same images in train and test"):
+        run(least, "check.allow=[too few images]", "check.stop_on=[same images in train and test]")
+
+    with pytest.raises(DataError, match="'dog' has 45"):  # other settings, and what they touch is done again
+        run("check.min_images_per_class=47")
+    assert not [event for event in heard if event["event"] == "stage skipped"]
+    photo = (tmp_path / "set" / "train" / "dog" / "44.bmp").read_bytes()
+    put(tmp_path / "set", "train/dog/another.bmp", photo[:54] + photo[:53:-1])
+    with pytest.raises(DataError, match="'dog' has 46"):  # and so it is when the dataset was worked on
+        run("check.min_images_per_class=47")
