@@ -7,6 +7,9 @@ thumbnails as a whole and of their details alone, the part of them that the hash
 
 from __future__ import annotations
 
+import math
+import os
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,6 +45,7 @@ MAX_NEIGHBOURS: Final = (
 # by as many, and memory stays bounded
 
 CHUNK_BYTES: Final = 8 * 2**20  # of pixels, made small together
+IN_MEMORY_BYTES: Final = 64 * 2**20  # of thumbnails; 200,000 pictures have 410 MB
 BLOCK_PAIRS: Final = 2**21  # hashes compared together; 8 bytes a pair
 BLOCK_CANDIDATES: Final = 2048  # thumbnails compared together; 8 MB of each side
 MIRROR: Final = np.where(np.arange(COARSE) % 2, -1, 1).astype(np.float32)  # what a mirror does to cosines along a row
@@ -101,7 +105,7 @@ def look_at(pixels: Pixels, rows: Indices) -> Views:
     """
     edge = min(THUMB_PX, pixels.shape[1])
     hashes, mirrors = np.empty((2, len(rows)), np.uint64)
-    thumbs = np.empty((len(rows), edge, edge), np.float16)
+    thumbs = _spacious((len(rows), edge, edge))
     flat = np.empty(len(rows), np.bool_)
     step = max(1, CHUNK_BYTES // pixels[0].nbytes)
     for start in range(0, len(rows), step):
@@ -113,6 +117,19 @@ def look_at(pixels: Pixels, rows: Indices) -> Views:
         thumbs[chunk] = small
         flat[chunk] = np.minimum(small.std(axis=(1, 2)), _detail(small).std(axis=(1, 2))) < MIN_CONTRAST
     return Views(hashes=hashes, mirrors=mirrors, thumbs=thumbs, flat=flat)
+
+
+def _spacious(shape: tuple[int, int, int]) -> NDArray[np.float16]:
+    """An array to be filled: a large one on the disk of temporary files, where there is room, and nameless there."""
+    size = 2 * math.prod(shape)
+    if size > IN_MEMORY_BYTES:
+        try:
+            with tempfile.TemporaryFile() as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is told here, and no signal later
+                return np.memmap(file, np.float16, "r+", shape=shape)
+        except OSError:
+            pass  # memory may have what the disk has not
+    return np.empty(shape, np.float16)
 
 
 def thumbnails(pixels: Pixels) -> Floats:
