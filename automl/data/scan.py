@@ -1,7 +1,7 @@
-"""The one decoding pass: every file is opened, hashed, decoded whole, looked at, and resized into the pixel maps.
+"""The one decoding pass: every file is opened, hashed, decoded whole, looked at, and resized into the stores of pixels.
 
-A map is a raw file of uint8 (n_images, size, size, 3): row after row, no header. Readable files take the rows in the
-order of the listing, and looks.raw has one row of LOOKS for each. Every chunk of files is committed: pixels and looks
+Readable files take the rows of each store (data/store.py) in the order of the listing, and looks.raw has one row of
+LOOKS for each. Every chunk of files is committed: pixels and looks
 first, synced; then one line of scan.jsonl, synced. A killed scan so loses one chunk at most.
 """
 
@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_low
@@ -28,7 +28,7 @@ from pydantic import TypeAdapter
 from automl.bundle.resize import Header, ImageFault, Picture, Pixels, load_picture, shorter_side_px, squash
 from automl.data.layouts import listing_fingerprint
 from automl.data.looks import LOOKS, RAW_NAME, measure, write_looks
-from automl.data.pack import map_name
+from automl.data.store import RawWriter, StoreFacts, rows_per_shard, store_name, whole_rows, write_facts
 from automl.errors import ResourceMissing
 from automl.runs.atomic import named_in_errors, write_bytes
 from automl.types import Image, ListedFile, Listing, Rejected
@@ -97,9 +97,9 @@ def scan(
     threads: int,
     progress: Callable[[int, int], None],
 ) -> Scan:
-    """Decode every listed file once and write a pixel map for each size into the folder; goes on where it was killed.
+    """Decode every listed file once and write a store of each size into the folder; goes on where it was killed.
 
-    Writes: pixels-SIZE.u8, looks.npy (LOOKS, by map row), and scan.jsonl and looks.raw, by which a killed scan goes on.
+    Writes: pixels-SIZE/, looks.npy (LOOKS, by row), and scan.jsonl and looks.raw, by which a killed scan goes on.
     Raises: ResourceMissing: the disk has too little room for the maps.
     """
     root, files = Path(listing.root), listing.files
@@ -113,9 +113,10 @@ def scan(
     with ExitStack() as stack:
         stack.enter_context(named_in_errors(folder))  # first: what a full disk refused is tried again by each close
         lines = stack.enter_context(journal.open("ab"))
-        rows = [
-            stack.enter_context(_open_rows(folder / name, bytes_, len(so_far.images)))
-            for name, bytes_ in _row_files(sizes_px)
+        looks = stack.enter_context(_open_looks(folder / RAW_NAME, len(so_far.images)))
+        stores = [
+            stack.enter_context(closing(RawWriter(folder / store_name(size), size, len(so_far.images))))
+            for size in sizes_px
         ]
         pool = ThreadPoolExecutor(threads)
         stack.callback(pool.shutdown, cancel_futures=True)
@@ -128,9 +129,12 @@ def scan(
                 progress(next(ticks), len(files))
             seconds = time.perf_counter() - started
             found = _sorted_out(chunk, outcomes, first_row=len(so_far.images), seconds=seconds)
-            _commit(lines, rows, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
+            _commit(lines, looks, stores, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
             so_far = _joined(so_far, found)
     write_looks(folder, len(so_far.images))
+    for size in sizes_px:
+        facts = StoreFacts(kind="raw", n_images=len(so_far.images), size_px=size, rows_per_shard=rows_per_shard(size))
+        write_facts(folder / store_name(size), facts)
     return so_far
 
 
@@ -237,27 +241,23 @@ def _joined(first: Scan, second: Scan) -> Scan:
     )
 
 
-def _row_files(sizes_px: Sequence[int]) -> list[tuple[str, int]]:
-    """Every file with one row an image: its name, and the bytes of a row."""
-    return [*((map_name(size), 3 * size * size) for size in sizes_px), (RAW_NAME, LOOKS.itemsize)]
-
-
-def _open_rows(path: Path, row_bytes: int, n_rows: int) -> IO[bytes]:
-    """The file, cut after the committed rows and open for the next ones.
-
-    Plain writes, not a mapping: a full disk is then an error of the write, and not a signal that ends the process.
-    """
+def _open_looks(path: Path, n_rows: int) -> IO[bytes]:
+    """looks.raw, cut after the committed rows and open for the next ones."""
     file = path.open("ab")
-    file.truncate(row_bytes * n_rows)
+    file.truncate(LOOKS.itemsize * n_rows)
     return file
 
 
-def _commit(journal: IO[bytes], rows: Sequence[IO[bytes]], found: Scan, decoded: Sequence[Decoded]) -> None:
+def _commit(
+    journal: IO[bytes], looks: IO[bytes], stores: Sequence[RawWriter], found: Scan, decoded: Sequence[Decoded]
+) -> None:
     """Pixels and looks first, then the line that vouches for them."""
-    for at, file in enumerate(rows):
+    for at, store in enumerate(stores):
         for image in decoded:
-            file.write((*image.pixels, image.looks)[at].tobytes())
-        _sync(file)
+            store.write(image.pixels[at])
+        store.sync()
+    looks.write(b"".join(image.looks.tobytes() for image in decoded))
+    _sync(looks)
     journal.write(_SCAN.dump_json(found) + b"\n")
     _sync(journal)
 
@@ -279,7 +279,9 @@ def _resumed(journal: Path, inputs: dict[str, object], folder: Path, sizes_px: S
     if lines and lines[0] == head:
         for line in lines[1:]:
             found = _joined(found, _SCAN.validate_json(line))
-        if all(_rows_in(folder / name, size) >= len(found.images) for name, size in _row_files(sizes_px)):
+        there = [_rows_in(folder / RAW_NAME, LOOKS.itemsize)]
+        there += [whole_rows(folder / store_name(size), size) for size in sizes_px]
+        if min(there) >= len(found.images):
             os.truncate(journal, sum(len(line) + 1 for line in lines))
             return found
     write_bytes(journal, head + b"\n")

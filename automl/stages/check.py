@@ -29,7 +29,7 @@ MAX_THREADS = 16  # each may hold one decoded picture of check.max_megapixels
 def run(ctx: StageContext) -> Checked:
     """Decode the dataset, quarantine what cannot be read, and say what is in it.
 
-    Writes: images.csv, rejected.csv, flags.csv, pixels-SIZE.u8, looks.npy; scan.jsonl and looks.raw, by which a killed
+    Writes: images.csv, rejected.csv, flags.csv, pixels-SIZE/, looks.npy; scan.jsonl and looks.raw, by which a killed
         scan goes on.
     Raises: DataError: the dataset is of no use; RecipeError: an unknown class is to be dropped;
         ResourceMissing: the disk has too little room.

@@ -12,11 +12,12 @@ from pydantic import TypeAdapter
 
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import load_network, save_weights
-from automl.records import Checked, Packed, Picked, Trained, Tuned
+from automl.records import Packed, Picked, Trained, Tuned
 from automl.runs.atomic import write_bytes, write_json
 from automl.runtime.context import StageContext
 from automl.search.budget import best_trial
@@ -49,7 +50,7 @@ class Attempt:
 def run(ctx: StageContext) -> Trained:
     """Train from the probe's network, and let the better of the two go on.
 
-    Reads: the records of check, pack, pick and tune, the pixel map, pack's index, first/model.weights.h5 of pick.
+    Reads: the records of check, pack, pick and tune, the store of pixels, pack's index, first/model.weights.h5 of pick.
     Writes: model.weights.h5 of the winner; plan.json, the settings with as many epochs as the time allowed at the
         first start; checkpoint-N.npz after each epoch of the attempt with N halvings of the learning rate.
     """
@@ -160,7 +161,7 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
 def _feed(ctx: StageContext, batch_size: int) -> Feed:
     """The pack's training images in the order of (seed, epoch), and its validation images in theirs."""
     size_px = ctx.record(Picked).network.size_px
-    pixels = open_map(ctx.input("check", f"pixels-{size_px}.u8"), ctx.record(Checked).n_images, size_px)
+    pixels = open_pixels(ctx.input("check", store_name(size_px)))
     rows, labels = read_index(ctx.folder.stage("pack"), "train")
     validation = read_index(ctx.folder.stage("pack"), "validation")
     return Feed(

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels
 from automl.errors import StageFailed
 from automl.nets.build import load_network
 from automl.runs.atomic import write_json
@@ -31,8 +32,7 @@ class Arguments:
     settings: FitSettings
     network: Network
     start: Path  # weights that the training starts from
-    pixels: Path  # the map of the network's size
-    n_images: int  # rows of the map
+    pixels: Path  # the store of the network's size
     pack: Path  # folder of PART-rows.npy and PART-labels.npy
     folder: Path  # where the trial writes
     seed: int
@@ -52,7 +52,7 @@ def run_trial(arguments: Mapping[str, object]) -> dict[str, object]:
     began = time.time()
     trial = TypeAdapter(Arguments).validate_python(arguments)
     settings, task = trial.settings, task_named(trial.task)
-    pixels = open_map(trial.pixels, trial.n_images, trial.network.size_px)
+    pixels = open_pixels(trial.pixels)
     rows, labels = read_index(trial.pack, "train")
     validation = read_index(trial.pack, "validation")
     fitted = fit(

@@ -17,8 +17,8 @@ from automl.bundle.resize import load_picture, load_pixels
 from automl.data import scan as scan_module
 from automl.data.layouts import list_dataset
 from automl.data.looks import NAME, RAW_NAME, measure, read_looks
-from automl.data.pack import map_name, open_map
 from automl.data.scan import LADDER_PX, Scan, choose_size_px, scan, shorter_sides_px
+from automl.data.store import open_pixels, store_name
 from automl.errors import ResourceMissing
 
 
@@ -66,7 +66,7 @@ def test_every_readable_file_gets_a_row_that_holds_its_pixels(spoilt_dataset: Pa
 
     assert [image.row for image in found.images] == list(range(57))
     for size in (16, 24):
-        pixels = open_map(folder / map_name(size), 57, size)
+        pixels = open_pixels(folder / store_name(size))
         for image in found.images:
             data = (spoilt_dataset / image.path).read_bytes()
             assert image.sha256 == hashlib.sha256(data).hexdigest()
@@ -92,7 +92,7 @@ def test_each_size_of_a_large_photo_gets_the_pixels_that_a_bundle_sees(large_pho
     found = _scan(large_photos, folder, sizes=(16, 40, 64))
 
     for size in (16, 40, 64):
-        pixels = open_map(folder / map_name(size), 2, size)
+        pixels = open_pixels(folder / store_name(size))
         for image in found.images:
             assert np.array_equal(pixels[image.row], load_pixels((large_photos / image.path).read_bytes(), size))
 
@@ -120,8 +120,8 @@ def test_animations_and_pages_are_told_and_their_first_frame_is_taken(tmp_path: 
     found = _scan(tmp_path / "set", folder)
 
     assert found.animated == ("a/0.gif", "a/0.png", "a/0.tif", "a/0.webp")
-    pixels = open_map(folder / map_name(16), 8, 16)
-    assert (np.abs(pixels.astype(int) - (250, 0, 0)) < 8).all()
+    pixels = open_pixels(folder / store_name(16))
+    assert (np.abs(pixels[:].astype(int) - (250, 0, 0)) < 8).all()
 
 
 def test_a_telephones_jpeg_with_a_picture_behind_it_is_no_animation(tmp_path: Path, folder: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_killed_scan_goes_on_and_ends_as_an_undisturbed_one(
 
     assert resumed.images == undisturbed.images
     assert resumed.rejected == undisturbed.rejected
-    for name in (map_name(16), NAME):
+    for name in ("pixels-16/00000.u8", NAME):
         assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
 
 
@@ -195,10 +195,10 @@ def test_a_cut_journal_and_a_map_that_is_ahead_of_it_end_as_an_undisturbed_scan(
             PillowImage.new("L", (20, 20), 10 * number).save(root / "set" / label / f"{number}.png")
     (root / "check").mkdir()
     undisturbed = _scan(root / "set", root / "check")
-    rows = {name: (root / "check" / name).read_bytes() for name in (map_name(16), RAW_NAME, NAME)}
+    rows = {name: (root / "check" / name).read_bytes() for name in ("pixels-16/00000.u8", RAW_NAME, NAME)}
     journal = root / "check" / "scan.jsonl"
     journal.write_bytes(journal.read_bytes()[: int(cut * journal.stat().st_size)])
-    for name in (map_name(16), RAW_NAME):
+    for name in ("pixels-16/00000.u8", RAW_NAME):
         with (root / "check" / name).open("ab") as file:
             file.write(b"x" * extra)
 
@@ -211,12 +211,12 @@ def test_a_cut_journal_and_a_map_that_is_ahead_of_it_end_as_an_undisturbed_scan(
 def test_other_sizes_or_a_lost_map_start_afresh(bars_dataset: Path, folder: Path) -> None:
     _scan(bars_dataset, folder)
     other = _scan(bars_dataset, folder, sizes=(24,))
-    assert open_map(folder / map_name(24), 60, 24).any()
+    assert open_pixels(folder / store_name(24))[:].any()
 
-    for lost in (map_name(24), RAW_NAME):
+    for lost in ("pixels-24/00000.u8", RAW_NAME):
         (folder / lost).unlink()
         assert _scan(bars_dataset, folder, sizes=(24,)).images == other.images
-        assert open_map(folder / map_name(24), 60, 24).any()
+        assert open_pixels(folder / store_name(24))[:].any()
         assert read_looks(folder, 60)["contrast"].all()
 
 
@@ -228,7 +228,7 @@ def test_too_little_room_is_said_before_anything_is_decoded(
     with pytest.raises(ResourceMissing, match=r"1 MB free, and the pixel maps need \d+ MB.*--runs"):
         _scan(bars_dataset, folder)
 
-    assert not (folder / map_name(16)).exists()
+    assert not (folder / store_name(16)).exists()
 
 
 def test_a_disk_that_fills_up_half_way_is_named_and_the_scan_resumable(

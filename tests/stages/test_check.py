@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from automl.bundle.resize import load_pixels
 from automl.data.flags import read_flags
 from automl.data.images import read_images, read_rejected
-from automl.data.pack import open_map
+from automl.data.store import open_pixels
 from automl.errors import DataError
 from automl.recipe.model import Check, Pack, Recipe
 from automl.records import Checked
@@ -34,7 +34,7 @@ def test_check_decodes_all_files_and_says_what_is_in_them(make_context: MakeCont
     assert checked.findings == ()
     assert checked.images_s > 0
     images = read_images(ctx.folder.stage("check") / "images.csv")
-    pixels = open_map(ctx.folder.stage("check") / "pixels-32.u8", 60, 32)
+    pixels = open_pixels(ctx.folder.stage("check") / "pixels-32")
     for image in images[::7]:
         assert np.array_equal(pixels[image.row], load_pixels((bars_dataset / image.path).read_bytes(), 32))
     assert isinstance(ctx.front, QuietFront)
@@ -60,7 +60,7 @@ def test_a_broken_file_is_quarantined_warned_of_and_has_no_row(make_context: Mak
     assert (checked.n_images, checked.n_rejected) == (59, 1)
     (rejected,) = read_rejected(ctx.folder.stage("check") / "rejected.csv")
     assert (rejected.path, rejected.reason) == ("down/007.png", "truncated")
-    assert (ctx.folder.stage("check") / "pixels-32.u8").stat().st_size == 59 * 32 * 32 * 3
+    assert len(open_pixels(ctx.folder.stage("check") / "pixels-32")) == 59
     assert isinstance(ctx.front, QuietFront)
     assert ctx.front.warnings == ["1 file(s) cannot be used and are left out: 1 x truncated."]
     (flag,) = read_flags(ctx.folder.stage("check") / "flags.csv")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from automl.errors import StageFailed
-from automl.records import Checked, Picked
+from automl.records import Picked
 from automl.stages.trial import run_trial
 from automl.types import Epoch, FitSettings
 from tests.conftest import MakeContext
@@ -25,8 +25,7 @@ def arguments(make_context: MakeContext, bars_dataset: Path) -> dict[str, Any]:
         "settings": asdict(replace(SETTINGS, epochs=4)),
         "network": asdict(ctx.record(Picked).network),
         "start": str(ctx.input("pick", "first/model.weights.h5")),
-        "pixels": str(ctx.input("check", "pixels-16.u8")),
-        "n_images": ctx.record(Checked).n_images,
+        "pixels": str(ctx.input("check", "pixels-16")),
         "pack": str(ctx.folder.stage("pack")),
         "folder": str(ctx.folder.stage("tune") / "trial-3"),
         "seed": 1,
