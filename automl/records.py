@@ -6,6 +6,7 @@ Large things lie in files beside the record; a record names them relative to the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from automl.types import (
     BackboneScore,
@@ -42,6 +43,7 @@ class Checked:
     findings: tuple[Finding, ...]
     dataset_fingerprint: str  # sha256 over (path, label, sha256 of the bytes) of all readable files
     images_s: float  # decoding speed, images a second
+    store: Literal["raw", "files"] = "raw"  # where the pixels lie: packed, or decoded from the files at each reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,7 +172,10 @@ class FilePixels:
 
 @contextlib.contextmanager
 def own_words(pixels: PixelRows) -> Iterator[None]:
-    """TensorFlow wraps what a feed raises in an error of its own: have ours come out. Raises: the store's own fault."""
+    """Have the store's own fault come out of what reads it, for TensorFlow wraps what a feed raises in its own error.
+
+    Use as a context, or round a function: `own_words(pixels)(fit)(...)`.
+    """
     try:
         yield
     except Exception as error:

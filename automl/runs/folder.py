@@ -66,6 +66,11 @@ class RunFolder:
         """What was extracted of a dataset that is an archive; automl/data/archives.py knows what is in it."""
         return self.root / "dataset"
 
+    @property
+    def earlier_check(self) -> Path:
+        """check's folder from before the dataset grew; there until the new check has taken over what still holds."""
+        return self.root / "check-before"
+
     def stage(self, name: str) -> Path:
         """The folder of one stage."""
         return self.root / name

@@ -22,7 +22,7 @@ from automl.recipe.model import Recipe
 from automl.records import Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
-from automl.runs.begin import Hear, Request, Run, begin, list_dataset_of, throw_away
+from automl.runs.begin import Hear, Request, Run, begin, list_dataset_of, set_aside, throw_away
 from automl.runs.dataset import files_in, is_archive, listing_of_archive
 from automl.runs.deadline import overrun
 from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
@@ -92,7 +92,8 @@ def _go(run: Run) -> dict[str, Any]:
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
         resources.need_place(run.request.exports, run.folder)
         if "check" not in begun:
-            resources.need_room(run.folder.root, run.room_mb)
+            n_files = len(run.listing.files)
+            resources.need_room(run.folder.root, resources.least_room_mb(recipe, n_files))
         resources.need_memory()
     with Children(run.folder.root / "forkserver.log", run.from_child) as children:
         if FIRST_DEPLOYABLE not in begun:
@@ -220,6 +221,8 @@ def _make_ready(folder: Path, inputs: dict[str, object]) -> None:
     if same and not (folder / "done.json").exists():
         sweep_temporary(folder)
         return
+    if folder.name == STAGE_NAMES[0] and not same:
+        set_aside(RunFolder(folder.parent))
     throw_away(folder)
     folder.mkdir(parents=True)
     write_text(begun, fingerprint_of(inputs))

@@ -30,8 +30,14 @@ def pack_mb(n_images: int, size_px: int) -> float:
 
 def room_needed_mb(recipe: Recipe, n_images: int) -> float:
     """Megabytes a run may write at most: its map at the largest size that the recipe allows, and its models."""
-    size_px = recipe.pack.max_size_px if recipe.pack.size_px == "auto" else recipe.pack.size_px
-    return pack_mb(n_images, size_px) + MODELS_MB
+    pack, size_px = recipe.pack, recipe.pack.max_size_px if recipe.pack.size_px == "auto" else recipe.pack.size_px
+    packed = {"raw": 1.0, "auto": 1.0, "files": 0.0}[pack.store] * pack_mb(n_images, size_px)
+    return (min(packed, pack.max_disk_mb) if pack.store == "auto" else packed) + MODELS_MB
+
+
+def least_room_mb(recipe: Recipe, n_images: int) -> float:
+    """Megabytes without which a run cannot be done: where the recipe leaves it open, pixels need not be packed."""
+    return MODELS_MB if recipe.pack.store == "auto" else room_needed_mb(recipe, n_images)
 
 
 def need_folder(folder: Path, what: str) -> None:

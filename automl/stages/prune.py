@@ -14,7 +14,7 @@ from automl.bridge.prune import prune
 from automl.bridge.schedule import Plan
 from automl.data.feed import steps_per_epoch, training_batches
 from automl.data.pack import read_index
-from automl.data.store import open_pixels
+from automl.data.store import open_pixels, own_words
 from automl.nets.build import load_network, save_weights
 from automl.training.fit import variation
 from automl.training.unfreeze import unfreeze
@@ -63,7 +63,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
         plain = training_batches(pixels, rows, labels, batch_size=settings.batch_size, seed=order.seed, epoch=epoch)
         return plain.map(vary, num_parallel_calls=AHEAD).prefetch(AHEAD)
 
-    pruned = prune(
+    pruned = own_words(pixels)(prune)(
         model,
         training,
         Plan(

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
 from automl.data.pack import read_index
-from automl.data.store import open_pixels, store_name
+from automl.data.store import open_pixels, own_words, store_name
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import load_network, save_weights
@@ -26,7 +26,7 @@ from automl.task_table import task_named
 from automl.training.checkpoint import load_checkpoint
 from automl.training.decisions import affordable_epochs, best_of, is_better, reason, wrecked
 from automl.training.fit import Feed, Fitted, Validated, fit
-from automl.types import FitSettings
+from automl.types import FitSettings, PixelRows
 
 PLAN: Final = "plan.json"
 WEIGHTS: Final = "model.weights.h5"
@@ -135,14 +135,15 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
     loss = cast("Callable[[Any, Any], Any]", load_entry(task.loss)(settings.label_smoothing))
     # Random features hold nothing worth saving, and a good training of them begins with a fall (digits: .94, .63, .99).
     pretrained = picked.weights.source != "random"
+    pixels = open_pixels(ctx.input("check", store_name(picked.network.size_px)))
     for halvings, checkpoint in enumerate(CHECKPOINTS):
         settings = replace(settings, learning_rate=settings.learning_rate / (2 if halvings else 1))
         model = load_network(
             replace(picked.network, dropout=settings.dropout), ctx.input("pick", picked.start), ctx.recipe.task
         )
-        fitted = fit(
+        fitted = own_words(pixels)(fit)(
             model,
-            _feed(ctx, settings.batch_size),
+            _feed(ctx, pixels, settings.batch_size),
             settings,
             loss=loss,
             metrics=task.metrics,
@@ -158,10 +159,8 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
     return Attempt(model=model, fitted=fitted, settings=settings, halvings=halvings)
 
 
-def _feed(ctx: StageContext, batch_size: int) -> Feed:
+def _feed(ctx: StageContext, pixels: PixelRows, batch_size: int) -> Feed:
     """The pack's training images in the order of (seed, epoch), and its validation images in theirs."""
-    size_px = ctx.record(Picked).network.size_px
-    pixels = open_pixels(ctx.input("check", store_name(size_px)))
     rows, labels = read_index(ctx.folder.stage("pack"), "train")
     validation = read_index(ctx.folder.stage("pack"), "validation")
     return Feed(

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
 from automl.data.pack import read_index
-from automl.data.store import open_pixels
+from automl.data.store import open_pixels, own_words
 from automl.errors import StageFailed
 from automl.nets.build import load_network
 from automl.runs.atomic import write_json
@@ -55,7 +55,7 @@ def run_trial(arguments: Mapping[str, object]) -> dict[str, object]:
     pixels = open_pixels(trial.pixels)
     rows, labels = read_index(trial.pack, "train")
     validation = read_index(trial.pack, "validation")
-    fitted = fit(
+    fitted = own_words(pixels)(fit)(
         load_network(replace(trial.network, dropout=settings.dropout), trial.start),
         Feed(
             training=lambda epoch: training_batches(

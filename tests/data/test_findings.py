@@ -9,7 +9,7 @@ import pytest
 from automl.bundle import resize
 from automl.data import scan as scan_module
 from automl.data.findings import ADVICE, find_in_check, refuse_unusable
-from automl.data.scan import Scan
+from automl.data.scan_journal import Scan
 from automl.errors import DataError
 from automl.recipe.model import Check
 from automl.types import Finding, Image, Listing, Rejected
