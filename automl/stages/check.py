@@ -24,7 +24,7 @@ from automl.data.reuse import Earlier, finding_of_reuse, open_earlier
 from automl.data.rules import apply_rules, findings_of, flags_of
 from automl.data.scan import SPARE_BYTES, choose_size_px, scan, shorter_sides_px
 from automl.data.scan_journal import JOURNAL, begun_choice, inputs_of
-from automl.data.store_choice import Choice, choose_store, finding_of
+from automl.data.store_choice import Choice, choose_store, finding_of, raw_bytes
 from automl.records import Checked
 from automl.runs.done import read_done
 from automl.runs.resources import MODELS_MB
@@ -117,21 +117,23 @@ def run(ctx: StageContext) -> Checked:
 def _choose(ctx: StageContext, n_files: int, sizes_px: Sequence[int]) -> Choice:
     """Where the pixels will lie; what an earlier check left makes room where the disk cannot hold both."""
 
-    def choose(more_bytes: int) -> Choice:
+    def choose(free_bytes: int) -> Choice:
         return choose_store(
             ctx.recipe.pack.store,
             n_images=n_files,
             sizes_px=sizes_px,
-            free_bytes=shutil.disk_usage(ctx.folder.root).free + more_bytes,
+            free_bytes=free_bytes,
             spare_bytes=int(MODELS_MB * 1e6) + SPARE_BYTES,
             max_bytes=ctx.recipe.pack.max_disk_mb * 1e6,
         )
 
-    choice = choose(0)
-    taken = sum(path.stat().st_size for path in ctx.folder.earlier_check.rglob("*") if path.is_file())
-    if choice.why and choose(taken).kind == "raw":
-        shutil.rmtree(ctx.folder.earlier_check)
-        return choose(0)
+    earlier, free = ctx.folder.earlier_check, shutil.disk_usage(ctx.folder.root).free
+    taken = sum(path.stat().st_size for path in earlier.rglob("*") if path.is_file())
+    choice, alone = choose(free), choose(free + taken)
+    full = choice.kind == "raw" and free < raw_bytes(n_files, sizes_px) + SPARE_BYTES
+    if taken and (full or choice != alone):
+        shutil.rmtree(earlier)
+        return alone
     return choice
 
 
