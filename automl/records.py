@@ -6,6 +6,7 @@ Large things lie in files beside the record; a record names them relative to the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from automl.types import (
     BackboneScore,
@@ -25,7 +26,7 @@ from automl.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE.u8 (one map a size),
+    """check: what the dataset holds. Files: images.csv, rejected.csv, pixels-SIZE/ (a store a size, data/store.py),
 
     looks.npy (LOOKS of data/looks.py, by map row), flags.csv (path,label,rule,value: what rules marked or rejected).
     """
@@ -33,16 +34,17 @@ class Checked:
     layout: str
     root: str  # absolute path of the folder that every image's path begins at
     classes: tuple[str, ...]  # sorted; the order of every label index from here on
-    n_images: int  # readable ones, and so the rows of each map
+    n_images: int  # readable ones, and so the rows of each store
     n_rejected: int
     per_class: dict[str, int]
-    sizes_px: tuple[int, ...]  # edges of the square maps, ascending
+    sizes_px: tuple[int, ...]  # edges of the squares, ascending
     shorter_side_px: tuple[int, int, int]  # smallest, median, largest
     modes: dict[str, int]
     formats: dict[str, int]
     findings: tuple[Finding, ...]
     dataset_fingerprint: str  # sha256 over (path, label, sha256 of the bytes) of all readable files
     images_s: float  # decoding speed, images a second
+    store: Literal["raw", "files"] = "raw"  # where the pixels lie: packed, or decoded from the files at each reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ class Packed:
 
     sizes_px: tuple[int, ...]
     per_part: dict[Part, int]
-    map_bytes: int
+    map_bytes: int  # of the disk that the pixels take; 0 where they are decoded from the files
     mean: tuple[float, float, float]  # of the training part, 0..255, red green blue
     std: tuple[float, float, float]
 

@@ -22,12 +22,12 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=2,
+    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=3,
           recipe=("task", "data", "check", "pack", "backbones"), does="open and decode every file"),
     Stage(name="split", entry="automl.stages.split:run", record="Parted", kind="plain", version=3,
           recipe=("seed", "split"), does="cut train, validation and test"),
-    Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=1,
-          recipe=("seed", "pack"), does="index the pixel maps by part"),
+    Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=2,
+          recipe=("seed", "pack"), does="index the packed pixels by part"),
     Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=2,
           recipe=("seed", "task", "backbones", "weights", "pick"), does="rank the backbones by their probes"),
     Stage(name="tune", entry="automl.stages.tune:run", record="Tuned", kind="keras", version=2,

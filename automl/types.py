@@ -7,13 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 Part = Literal["train", "validation", "test"]
 PARTS: Final[tuple[Part, ...]] = ("train", "validation", "test")
 Severity = Literal["stop", "warn", "note"]  # stop: nothing is trained; warn: it is said aloud; note: it is written down
 SEVERITIES: Final[tuple[Severity, ...]] = ("stop", "warn", "note")
 N_EXAMPLES: Final = 20  # paths that a finding names at most
+
+
+class PixelRows(Protocol):
+    """Packed pictures, read by row: an array, or a store of data/store.py, wherever its pictures lie."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, size, size, 3)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """uint8 (m, size, size, 3), red green blue, of int64 rows (m,); (size, size, 3) of a single row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +84,7 @@ class Image:
     mode: str  # Pillow's mode in the file
     format: str  # Pillow's name of the file's format
     size_bytes: int
-    row: int  # its row in every pixel map
+    row: int  # its row in every store of pixels
     group: str = ""  # as in ListedFile
     weight: float = 1.0
 

@@ -35,7 +35,8 @@ ROWS = Path(__file__).with_suffix(".jsonl")
 SEED, SIZE_PX, TURNS = 1, 224, 3
 CASES = {"500 x 375": (500, 375, 2000), "12 megapixels": (4000, 3000, 24)}  # width, height, how many
 CODE = ("bundle/resize.py", "data/scan.py", "data/looks.py", "data/marks.py", "data/rules.py", "data/findings.py",
-        "data/pack.py", "stages/check.py", "stages/split.py", "stages/pack.py")  # fmt: skip
+        "data/pack.py", "data/store.py", "data/scan_journal.py", "stages/check.py", "stages/split.py",
+        "stages/pack.py")  # fmt: skip
 
 
 @click.command()

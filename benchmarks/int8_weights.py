@@ -24,8 +24,9 @@ import onnxruntime as ort
 
 from automl.compressors import int8
 from automl.compressors.measure import describe_cpu, time_models
-from automl.data.pack import map_name, open_map, read_index
-from automl.records import Checked, Trained
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
+from automl.records import Trained
 from automl.runs.folder import RunFolder
 
 ROWS = Path(__file__).with_suffix(".jsonl")
@@ -61,8 +62,8 @@ def main(runs: tuple[Path, ...]) -> None:
 def measure(root: Path, method: int8.Method) -> dict:
     """One run's row."""
     folder = RunFolder(root.absolute())
-    network, n_images = folder.record(Trained).network, folder.record(Checked).n_images
-    pixels = open_map(folder.stage("check") / map_name(network.size_px), n_images, network.size_px)
+    network = folder.record(Trained).network
+    pixels = open_pixels(folder.stage("check") / store_name(network.size_px))
     rows, labels = read_index(folder.stage("pack"), "validation")
     training, _ = read_index(folder.stage("pack"), "train")
     calibration = pixels[np.sort(np.random.default_rng(1).permutation(training)[:CALIBRATION])]

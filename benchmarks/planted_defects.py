@@ -34,7 +34,8 @@ from automl.data import looks, marks, rules
 from automl.data.layouts import list_dataset
 from automl.data.looks import read_looks
 from automl.data.rules import apply_rules
-from automl.data.scan import Scan, scan
+from automl.data.scan import scan
+from automl.data.scan_journal import Scan, inputs_of
 from automl.types import ListedFile, Listing
 
 ROWS = Path(__file__).with_suffix(".jsonl")
@@ -314,6 +315,7 @@ def looked_at(listing: Listing, folder: Path) -> tuple[Scan, looks.Looks]:
     found = scan(
         listing,
         folder,
+        inputs=inputs_of(listing, (SIZE_PX,), 64, "benchmark"),
         sizes_px=(SIZE_PX,),
         max_megapixels=64,
         threads=len(os.sched_getaffinity(0)),

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from automl.types import Image
+from automl.types import Image, PixelRows
 
 if TYPE_CHECKING:  # check and findings need by_content alone
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 Group = tuple[Image, ...]  # the same content; sorted by path
 
+CHUNK_BYTES: Final = 8 * 2**20  # of pixels, read together
 MIN_SIDE_PX: Final = 32
-"""Smaller pictures are compared exactly alone: what a packed pixel map shows of their details is the resize's own. Of
+"""Smaller pictures are compared exactly alone: what a packed square shows of their details is the resize's own. Of
 1,797 digits of 8 px, packed at 32 px, 930 pairs passed for near duplicates (10 bits, details .8)."""
 
 
@@ -76,24 +77,28 @@ def distinct_per_class(images: Iterable[Image]) -> dict[str, int]:
     return dict(counts)
 
 
-def find_copies(images: Sequence[Image], pixels: NDArray[np.uint8], *, near: bool = True) -> Copies:
+def find_copies(images: Sequence[Image], pixels: PixelRows, *, near: bool = True) -> Copies:
     """Compare all images with each other.
 
     Args:
         images: in any order.
-        pixels: uint8 (n, s, s, 3), a pixel map; an image's `row` is its row there.
+        pixels: uint8 (n, s, s, 3), a store; an image's `row` is its row there.
         near: false: the same pixels alone are looked for.
     """
     digests: defaultdict[bytes, list[Image]] = defaultdict(list)
-    for image in sorted(images, key=lambda image: image.row):
-        digests[hashlib.blake2b(pixels[image.row].data, digest_size=16).digest()].append(image)
+    ordered = sorted(images, key=lambda image: image.row)
+    step = max(1, CHUNK_BYTES // math.prod(pixels.shape[1:]))
+    for start in range(0, len(ordered), step):
+        chunk = ordered[start : start + step]
+        for image, picture in zip(chunk, pixels[[image.row for image in chunk]], strict=True):
+            digests[hashlib.blake2b(picture.data, digest_size=16).digest()].append(image)
     alike = {image.path: min(other.sha256 for other in group) for group in digests.values() if len(group) > 1
              for image in group}  # fmt: skip
     copies = Copies(content=alike)
     return _with_near(copies, images, pixels) if near else copies
 
 
-def _with_near(copies: Copies, images: Sequence[Image], pixels: NDArray[np.uint8]) -> Copies:
+def _with_near(copies: Copies, images: Sequence[Image], pixels: PixelRows) -> Copies:
     import numpy as np
 
     from automl.data.near import clusters_of, find_near

@@ -1,4 +1,4 @@
-"""Whole batches from a pixel map: in order for measuring, shuffled for training (docs/design.md, decision 4)."""
+"""Whole batches from a store of pixels: in order for measuring, shuffled for training (docs/design.md, decision 4)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.types import PixelRows
+
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
 
-def batches(pixels: Pixels, rows: Indices, labels: Indices, batch_size: int) -> Iterator[tuple[Pixels, Indices]]:
+def batches(pixels: PixelRows, rows: Indices, labels: Indices, batch_size: int) -> Iterator[tuple[Pixels, Indices]]:
     """All rows in the given order: uint8 (b, s, s, 3) and int64 (b,); the last batch may be smaller."""
     for start in range(0, len(rows), batch_size):
         part = slice(start, start + batch_size)
@@ -25,7 +27,7 @@ def steps_per_epoch(n_rows: int, batch_size: int) -> int:
 
 
 def training_batches(
-    pixels: Pixels,
+    pixels: PixelRows,
     rows: Indices,
     labels: Indices,
     *,
@@ -40,7 +42,7 @@ def training_batches(
     are one batch of them all.
 
     Args:
-        pixels: uint8 (n, s, s, 3), a memory map for one.
+        pixels: uint8 (n, s, s, 3), a store of data/store.py for one.
         rows: int64 (m,), m >= 1, into pixels.
         labels: int64 (m,).
         weights: float32 (m,), of the images' losses; None: they count alike.

@@ -8,7 +8,7 @@ from typing import Final
 
 from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
 from automl.data.files import is_odd, told
-from automl.data.scan import Scan
+from automl.data.scan_journal import Scan
 from automl.data.shared import conflicting_labels, exact_duplicates
 from automl.errors import DataError
 from automl.finding_table import EMPTY_CLASSES, TOO_FEW

@@ -26,7 +26,7 @@ class Assigned:
     path: str
     label: str
     part: Part
-    row: int  # in every pixel map
+    row: int  # in every store of pixels
     fold: int = 0  # 1 .. split.folds; 0: of no fold
     group: str = ""  # the same for images that stay together: a group, copies, near copies; "": it is alone
     weight: float = 1.0  # factor of its loss in training, as the dataset gives it

@@ -19,6 +19,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.types import PixelRows
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]  # float32 everywhere
 Hashes = NDArray[np.uint64]
@@ -73,11 +75,11 @@ class Views:
     flat: NDArray[np.bool_]  # (n,): no contrast or no detail to go by; never near anything
 
 
-def find_near(pixels: Pixels, rows: Indices) -> tuple[NearPair, ...]:
-    """All pairs of nearly the same pictures among these rows of a pixel map.
+def find_near(pixels: PixelRows, rows: Indices) -> tuple[NearPair, ...]:
+    """All pairs of nearly the same pictures among these rows of a store.
 
     Args:
-        pixels: uint8 (n, s, s, 3), s at least 16; a memory map is read once, in chunks.
+        pixels: uint8 (n, s, s, 3), s at least 16; a store is read once, in chunks.
         rows: int64 (m,), of different pictures: exact copies would only be found again.
     Returns: pairs by their places in `rows`, sorted; what is near both ways (symmetric pictures) is not mirrored.
     """
@@ -97,7 +99,7 @@ def find_near(pixels: Pixels, rows: Indices) -> tuple[NearPair, ...]:
     )
 
 
-def look_at(pixels: Pixels, rows: Indices) -> Views:
+def look_at(pixels: PixelRows, rows: Indices) -> Views:
     """Thumbnails and hashes of these rows, chunk by chunk.
 
     The hash is the sign of each of the 8 x 8 coarsest cosine coefficients (DCT-II) against their median, the mean grey
@@ -107,7 +109,7 @@ def look_at(pixels: Pixels, rows: Indices) -> Views:
     hashes, mirrors = np.empty((2, len(rows)), np.uint64)
     thumbs = _spacious((len(rows), edge, edge))
     flat = np.empty(len(rows), np.bool_)
-    step = max(1, CHUNK_BYTES // pixels[0].nbytes)
+    step = max(1, CHUNK_BYTES // math.prod(pixels.shape[1:]))
     for start in range(0, len(rows), step):
         chunk = slice(start, start + step)
         small = thumbnails(pixels[rows[chunk]])

@@ -1,7 +1,8 @@
-"""The arrays that training reads: which rows of the pixel maps each part has, their labels, and what they look like."""
+"""The arrays that training reads: which rows of the store each part has, their labels, and what they look like."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from automl.data.images import Assigned
-from automl.errors import StageFailed
 from automl.runs.atomic import write_with
-from automl.types import Part
+from automl.types import Part, PixelRows
 
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -26,29 +26,8 @@ SHEET_GAP_PX: Final = 4
 CHUNK_BYTES: Final = 8 * 2**20  # of pixels, looked at together
 
 
-def map_name(size_px: int) -> str:
-    """The file name of the map of one size."""
-    return f"pixels-{size_px}.u8"
-
-
-def open_map(path: Path, n_images: int, size_px: int) -> np.memmap[tuple[int, int, int, int], np.dtype[np.uint8]]:
-    """A pixel map, read-only: uint8 (n_images, size_px, size_px, 3), red green blue.
-
-    Raises: StageFailed: the file is not there, or not of that size.
-    """
-    wanted = n_images * size_px * size_px * 3
-    found = path.stat().st_size if path.exists() else None
-    if found != wanted:
-        state = "is missing" if found is None else f"has {found} bytes"
-        raise StageFailed(
-            f"{path} {state}, and {n_images} images of {size_px} x {size_px} take {wanted}. "
-            "The map was removed or damaged: run again with --redo check."
-        )
-    return np.memmap(path, dtype=np.uint8, mode="r", shape=(n_images, size_px, size_px, 3))
-
-
 def rows_and_labels(assigned: Sequence[Assigned], part: Part, classes: Sequence[str]) -> tuple[Indices, Indices]:
-    """One part's rows in the maps, ascending, and their labels: int64 (n,) each; a label is the place in `classes`."""
+    """One part's rows in the store, ascending, and their labels: int64 (n,) each; a label is the place in `classes`."""
     index = {label: at for at, label in enumerate(classes)}
     pairs = sorted((image.row, index[image.label]) for image in assigned if image.part == part)
     table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -67,10 +46,10 @@ def read_index(folder: Path, part: Part) -> tuple[Indices, Indices]:
     return rows, labels
 
 
-def mean_and_std(pixels: Pixels, rows: Indices) -> tuple[Channels, Channels]:
+def mean_and_std(pixels: PixelRows, rows: Indices) -> tuple[Channels, Channels]:
     """Mean and standard deviation of each channel, 0..255, over all pixels of these rows (at least one)."""
     sums, squares = np.zeros(3), np.zeros(3)
-    step = max(1, CHUNK_BYTES // pixels[0].nbytes)
+    step = max(1, CHUNK_BYTES // math.prod(pixels.shape[1:]))
     for start in range(0, len(rows), step):
         values = pixels[rows[start : start + step]]
         # Integers, so that the sums are exact and the same however the rows are chunked: 255 * 255 fits 16 bits,
@@ -83,7 +62,7 @@ def mean_and_std(pixels: Pixels, rows: Indices) -> tuple[Channels, Channels]:
     return _channels(mean), _channels(std)
 
 
-def contact_sheet(pixels: Pixels, rows: Indices, labels: Indices, n_classes: int, seed: int) -> Pixels:
+def contact_sheet(pixels: PixelRows, rows: Indices, labels: Indices, n_classes: int, seed: int) -> Pixels:
     """A few pictures of each class, a class a line, drawn by the seed; white where a class has fewer.
 
     Args:
@@ -99,9 +78,9 @@ def contact_sheet(pixels: Pixels, rows: Indices, labels: Indices, n_classes: int
     for line in range(lines):
         own = rows[labels == line]
         chosen = np.random.default_rng([seed, line]).permutation(own)[:SHEET_IMAGES]
-        for column, row in enumerate(chosen):
+        for column, picture in enumerate(pixels[chosen]):
             top, left = line * cell, column * cell
-            sheet[top : top + size, left : left + size] = pixels[row]
+            sheet[top : top + size, left : left + size] = picture
     return sheet
 
 

@@ -1,7 +1,7 @@
-"""The one decoding pass: every file is opened, hashed, decoded whole, looked at, and resized into the pixel maps.
+"""The one decoding pass: every file is opened, hashed, decoded whole, looked at, and resized into the stores of pixels.
 
-A map is a raw file of uint8 (n_images, size, size, 3): row after row, no header. Readable files take the rows in the
-order of the listing, and looks.raw has one row of LOOKS for each. Every chunk of files is committed: pixels and looks
+Readable files take the rows of each store (data/store.py) in the order of the listing, and looks.raw has one row of
+LOOKS for each. Every chunk of files is committed: pixels and looks
 first, synced; then one line of scan.jsonl, synced. A killed scan so loses one chunk at most.
 """
 
@@ -13,22 +13,23 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median_low
 from typing import IO, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from automl.bundle.resize import Header, ImageFault, Picture, Pixels, load_picture, shorter_side_px, squash
-from automl.data.layouts import listing_fingerprint
 from automl.data.looks import LOOKS, RAW_NAME, measure, write_looks
-from automl.data.pack import map_name
+from automl.data.scan_journal import JOURNAL, NOTHING, Scan, joined, line_of, read_journal
+from automl.data.store import RawWriter, StoreFacts, rows_per_shard, store_name, whole_rows, write_facts
+from automl.data.store_choice import RAW, Choice, raw_bytes
 from automl.errors import ResourceMissing
 from automl.runs.atomic import named_in_errors, write_bytes
 from automl.types import Image, ListedFile, Listing, Rejected
@@ -41,30 +42,15 @@ BYTES_PER_PIXEL: Final = 8  # 16 bits in 4 channels: no single picture stored pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """What became of files: of one chunk of them, or of all; in the order of the listing."""
-
-    images: tuple[Image, ...]
-    rejected: tuple[Rejected, ...]
-    turned: tuple[str, ...]  # paths whose EXIF orientation was not upright
-    transparent: tuple[str, ...]  # paths with transparency; white shows through
-    seconds: float  # of decoding, over all sittings
-    animated: tuple[str, ...] = ()  # paths with several frames or pages; the first was taken
-
-    @property
-    def n_files(self) -> int:
-        return len(self.images) + len(self.rejected)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """One readable file, its pixels at every wanted size."""
+    """One readable file, its pixels at every size that is packed."""
 
     sha256: str
     header: Header
     animated: bool
     pixels: tuple[Pixels, ...]
     looks: NDArray[np.void]  # one row of LOOKS
+    reused: bool = False  # an earlier scan had decoded it
 
 
 def choose_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto"], max_size_px: int) -> int:
@@ -92,30 +78,38 @@ def scan(
     listing: Listing,
     folder: Path,
     *,
+    inputs: Mapping[str, object],
     sizes_px: Sequence[int],
     max_megapixels: float,
     threads: int,
     progress: Callable[[int, int], None],
+    choice: Choice = RAW,
+    earlier: Callable[[ListedFile], Decoded | None] = lambda file: None,
 ) -> Scan:
-    """Decode every listed file once and write a pixel map for each size into the folder; goes on where it was killed.
+    """Decode every listed file once and write a store of each size into the folder; goes on where it was killed.
 
-    Writes: pixels-SIZE.u8, looks.npy (LOOKS, by map row), and scan.jsonl and looks.raw, by which a killed scan goes on.
+    Writes: pixels-SIZE/, looks.npy (LOOKS, by row), and scan.jsonl and looks.raw, by which a killed scan goes on.
+    Args:
+        inputs: as `inputs_of` tells them.
+        earlier: what an earlier scan made of a file, where that still holds.
     Raises: ResourceMissing: the disk has too little room for the maps.
     """
     root, files = Path(listing.root), listing.files
-    inputs = {"listing": listing_fingerprint(listing), "sizes_px": list(sizes_px), "max_megapixels": max_megapixels}
-    journal = folder / "scan.jsonl"
-    so_far = _resumed(journal, inputs, folder, sizes_px)
-    row_bytes = sum(3 * size * size for size in sizes_px)
-    check_room(folder, row_bytes * (len(files) - so_far.n_files))
+    packed = tuple(sizes_px) if choice.kind == "raw" else ()
+    journal = folder / JOURNAL
+    so_far = _resumed(journal, {**inputs, "store": asdict(choice)}, folder, packed)
+    check_room(folder, raw_bytes(len(files) - so_far.n_files, packed))
+    look = partial(_look_at, root, largest=max(sizes_px), packed=packed, max_megapixels=max_megapixels)
+    row_bytes = raw_bytes(1, packed) or 1
     step = max(1, min(CHUNK_FILES, CHUNK_BYTES // row_bytes))
     ticks = itertools.count(so_far.n_files + 1)
     with ExitStack() as stack:
         stack.enter_context(named_in_errors(folder))  # first: what a full disk refused is tried again by each close
         lines = stack.enter_context(journal.open("ab"))
-        rows = [
-            stack.enter_context(_open_rows(folder / name, bytes_, len(so_far.images)))
-            for name, bytes_ in _row_files(sizes_px)
+        looks = stack.enter_context(_open_looks(folder / RAW_NAME, len(so_far.images)))
+        stores = [
+            stack.enter_context(closing(RawWriter(folder / store_name(size), size, len(so_far.images))))
+            for size in packed
         ]
         pool = ThreadPoolExecutor(threads)
         stack.callback(pool.shutdown, cancel_futures=True)
@@ -123,14 +117,24 @@ def scan(
             started = time.perf_counter()
             outcomes = []
             chunk = files[so_far.n_files : so_far.n_files + step]
-            for outcome in pool.map(lambda file: _look_at(root, file, sizes_px, max_megapixels), chunk):
+            for outcome in pool.map(lambda file: earlier(file) or look(file), chunk):
                 outcomes.append(outcome)
                 progress(next(ticks), len(files))
             seconds = time.perf_counter() - started
             found = _sorted_out(chunk, outcomes, first_row=len(so_far.images), seconds=seconds)
-            _commit(lines, rows, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
-            so_far = _joined(so_far, found)
+            _commit(lines, looks, stores, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
+            so_far = joined(so_far, found)
     write_looks(folder, len(so_far.images))
+    for size in sizes_px:
+        facts = StoreFacts(
+            kind=choice.kind,
+            n_images=len(so_far.images),
+            size_px=size,
+            rows_per_shard=rows_per_shard(size) if packed else 0,
+            root="" if packed else listing.root,
+            max_megapixels=0.0 if packed else max_megapixels,
+        )
+        write_facts(folder / store_name(size), facts)
     return so_far
 
 
@@ -141,33 +145,34 @@ def check_room(folder: Path, wanted_bytes: int) -> None:
         raise ResourceMissing(
             f"the disk of {folder} has {free / 1e6:.0f} MB free, and the pixel maps need "
             f"{(wanted_bytes + SPARE_BYTES) / 1e6:.0f} MB. "
-            "Free some room, choose another disk with --runs, or a smaller pack.size_px."
+            "Free some room, choose another disk with --runs, a smaller pack.size_px, or pack.store: files."
         )
 
 
-def _look_at(root: Path, file: ListedFile, sizes_px: Sequence[int], max_megapixels: float) -> Decoded | Rejected:
+def _look_at(
+    root: Path, file: ListedFile, *, largest: int, packed: Sequence[int], max_megapixels: float
+) -> Decoded | Rejected:
     """Open, hash and decode one file; runs in the pool's threads."""
     try:
         if file.size_bytes > BYTES_PER_PIXEL * max_megapixels * 1e6:
             raise ImageFault("too many bytes", f"{file.size_bytes / 1e6:.0f} MB")
         data = (root / file.path).read_bytes()
-        return _decoded(data, sizes_px, max_megapixels)
+        return _decoded(data, largest, packed, max_megapixels)
     except ImageFault as fault:
         return Rejected(path=file.path, label=file.label, reason=fault.reason, detail=fault.detail)
     except OSError as error:
         return Rejected(path=file.path, label=file.label, reason="cannot be read", detail=error.strerror or str(error))
 
 
-def _decoded(data: bytes, sizes_px: Sequence[int], max_megapixels: float) -> Decoded:
+def _decoded(data: bytes, largest: int, packed: Sequence[int], max_megapixels: float) -> Decoded:
     """Decode once, for the largest size, and look. Raises: ImageFault.
 
     A large JPEG shrinks while it is decoded, further for a small square than for a large one. Where the steps differ
     it is decoded again, for each size must get the very pixels that `decode` gives a bundle of that size.
     """
-    largest = max(sizes_px)
     picture = load_picture(data, largest, max_megapixels)
     pixels = []
-    for size in sizes_px:
+    for size in packed:
         same = _jpeg_step(picture.header, size) == _jpeg_step(picture.header, largest)
         pixels.append(squash(picture if same else load_picture(data, size, max_megapixels), size))
     return Decoded(
@@ -222,43 +227,30 @@ def _sorted_out(
         turned=tuple(file.path for file, found in pairs if found.header.turned),
         transparent=tuple(file.path for file, found in pairs if found.header.transparent),
         animated=tuple(file.path for file, found in pairs if found.animated),
+        mtimes_ns=tuple(file.mtime_ns for file, _ in pairs),
+        reused=sum(found.reused for _, found in pairs),
         seconds=seconds,
     )
 
 
-def _joined(first: Scan, second: Scan) -> Scan:
-    return Scan(
-        images=first.images + second.images,
-        rejected=first.rejected + second.rejected,
-        turned=first.turned + second.turned,
-        transparent=first.transparent + second.transparent,
-        animated=first.animated + second.animated,
-        seconds=first.seconds + second.seconds,
-    )
-
-
-def _row_files(sizes_px: Sequence[int]) -> list[tuple[str, int]]:
-    """Every file with one row an image: its name, and the bytes of a row."""
-    return [*((map_name(size), 3 * size * size) for size in sizes_px), (RAW_NAME, LOOKS.itemsize)]
-
-
-def _open_rows(path: Path, row_bytes: int, n_rows: int) -> IO[bytes]:
-    """The file, cut after the committed rows and open for the next ones.
-
-    Plain writes, not a mapping: a full disk is then an error of the write, and not a signal that ends the process.
-    """
+def _open_looks(path: Path, n_rows: int) -> IO[bytes]:
+    """looks.raw, cut after the committed rows and open for the next ones."""
     file = path.open("ab")
-    file.truncate(row_bytes * n_rows)
+    file.truncate(LOOKS.itemsize * n_rows)
     return file
 
 
-def _commit(journal: IO[bytes], rows: Sequence[IO[bytes]], found: Scan, decoded: Sequence[Decoded]) -> None:
+def _commit(
+    journal: IO[bytes], looks: IO[bytes], stores: Sequence[RawWriter], found: Scan, decoded: Sequence[Decoded]
+) -> None:
     """Pixels and looks first, then the line that vouches for them."""
-    for at, file in enumerate(rows):
+    for at, store in enumerate(stores):
         for image in decoded:
-            file.write((*image.pixels, image.looks)[at].tobytes())
-        _sync(file)
-    journal.write(_SCAN.dump_json(found) + b"\n")
+            store.write(image.pixels[at])
+        store.sync()
+    looks.write(b"".join(image.looks.tobytes() for image in decoded))
+    _sync(looks)
+    journal.write(line_of(found) + b"\n")
     _sync(journal)
 
 
@@ -267,28 +259,23 @@ def _sync(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def _resumed(journal: Path, inputs: dict[str, object], folder: Path, sizes_px: Sequence[int]) -> Scan:
+def _resumed(journal: Path, inputs: Mapping[str, object], folder: Path, packed: Sequence[int]) -> Scan:
     """What an earlier sitting committed for the same inputs; the journal is left ready to be appended to.
 
     Its first line names the inputs; other inputs, or a map that lacks committed rows, start it afresh.
     A cut last line is dropped.
     """
-    found = nothing = Scan(images=(), rejected=(), turned=(), transparent=(), seconds=0)
-    head = json.dumps(inputs).encode()
-    lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
-    if lines and lines[0] == head:
-        for line in lines[1:]:
-            found = _joined(found, _SCAN.validate_json(line))
-        if all(_rows_in(folder / name, size) >= len(found.images) for name, size in _row_files(sizes_px)):
-            os.truncate(journal, sum(len(line) + 1 for line in lines))
+    head, found = read_journal(journal)
+    if found is not None and head == inputs:
+        there = [_rows_in(folder / RAW_NAME, LOOKS.itemsize)]
+        there += [whole_rows(folder / store_name(size), size) for size in packed]
+        if min(there) >= len(found.images):
+            os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
             return found
-    write_bytes(journal, head + b"\n")
-    return nothing
+    write_bytes(journal, json.dumps(inputs).encode() + b"\n")
+    return NOTHING
 
 
 def _rows_in(path: Path, row_bytes: int) -> int:
     """Whole rows in the file."""
     return path.stat().st_size // row_bytes if path.exists() else 0
-
-
-_SCAN: Final = TypeAdapter(Scan)

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.types import PixelRows
+
 TAPS: Final = 2  # docs/design.md, decision 6: three or four never gained more than a point, one lost up to 2.4
 
 
@@ -44,7 +46,7 @@ class FeaturePass:
 
 def extract_features(
     extractor: keras.Model,
-    pixels: NDArray[np.uint8],
+    pixels: PixelRows,
     *,
     rows: NDArray[np.int64] | None = None,
     batch_size: int,
@@ -56,7 +58,7 @@ def extract_features(
 
     Args:
         extractor: image to features, see build.build_extractor.
-        pixels: uint8 (n, size, size, 3); a memory map is read batch by batch.
+        pixels: uint8 (n, size, size, 3); read batch by batch.
         rows: which images, at least one, in which order; None: all.
         mirror: show each image mirrored left and right.
         progress: told (images done, all) after each batch.

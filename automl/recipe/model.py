@@ -97,12 +97,18 @@ class Split(Section):
 
 
 class Pack(Section):
-    """The size that images are resized to."""
+    """The size that images are resized to, and where their pixels lie."""
 
     size_px: Literal["auto"] | Annotated[int, Field(ge=16, le=1024)] = Field(
         "auto", description="edge of the square input; auto: from the images' own sizes, within max_size_px"
     )
     max_size_px: int = Field(160, ge=32, le=1024, description="auto never chooses more")
+    store: Literal["auto", "raw", "files"] = Field(
+        "auto",
+        description="raw: packed, on the run's disk; files: the same pixels, decoded from the files at each reading; "
+        "auto: raw where the disk and max_disk_mb hold it",
+    )
+    max_disk_mb: float = Field(100_000, gt=0, description="megabytes that packed pixels may take where store is auto")
 
 
 class Weights(Section):

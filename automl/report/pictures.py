@@ -1,4 +1,4 @@
-"""Pictures for the page: rows of a pixel map as data: addresses, so that the file needs nothing beside it."""
+"""Pictures for the page: rows of a store as data: addresses, so that the file needs nothing beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from automl.report.facts import Sample
-from automl.types import SUSPECT_KINDS, Suspect
+from automl.types import SUSPECT_KINDS, PixelRows, Suspect
 
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -40,18 +40,18 @@ def data_address(pixels: Pixels) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def samples(pixels: Pixels, rows: Indices, labels: Indices, classes: Sequence[str]) -> tuple[Sample, ...]:
+def samples(pixels: PixelRows, rows: Indices, labels: Indices, classes: Sequence[str]) -> tuple[Sample, ...]:
     """Up to SAMPLE_IMAGES pictures of each of the first SAMPLE_CLASSES classes, evenly spread over its images.
 
     Args:
-        pixels: uint8 (n, s, s, 3), the map.
+        pixels: uint8 (n, s, s, 3), the store.
         rows, labels: int64 (m,), of the part to take them from.
     """
     found = []
     for index, label in enumerate(classes[:SAMPLE_CLASSES]):
         own = rows[labels == index]
         places = np.linspace(0, len(own) - 1, min(len(own), SAMPLE_IMAGES)).round().astype(np.int64)
-        found.append(Sample(label=label, pictures=tuple(data_address(pixels[row]) for row in own[places])))
+        found.append(Sample(label=label, pictures=tuple(map(data_address, pixels[own[places]]))))
     return tuple(found)
 
 
@@ -64,7 +64,7 @@ def shown_suspects(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
     return tuple(suspect for kind, n in zip(kinds, places, strict=True) for suspect in kind[:n])
 
 
-def suspect_pictures(suspects: Sequence[Suspect], pixels: Pixels, rows: Mapping[str, int]) -> dict[str, str]:
+def suspect_pictures(suspects: Sequence[Suspect], pixels: PixelRows, rows: Mapping[str, int]) -> dict[str, str]:
     """Path -> data: address, of the suspects and of near duplicates' twins.
 
     Args:

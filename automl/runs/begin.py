@@ -21,7 +21,7 @@ from automl.finding_table import TOO_FEW
 from automl.recipe.load import LoadedRecipe, recipe_yaml
 from automl.recipe.model import Recipe
 from automl.runs import resources
-from automl.runs.atomic import write_json, write_text
+from automl.runs.atomic import sync_folder, write_json, write_text
 from automl.runs.deadline import stored_deadline
 from automl.runs.done import read_done
 from automl.runs.events import append_event, now_iso
@@ -68,6 +68,11 @@ class Request:
     redo: str | None = None  # throw this stage away, and all after it
     last: str | None = None  # the stage to end with, whatever it finds; None: all, unless a finding stops the run
 
+    @property
+    def models_mb(self) -> float:
+        """Megabytes that models take: none where the run ends before it has one."""
+        return resources.MODELS_MB if self.last is None else 0.0
+
 
 @dataclass(slots=True, kw_only=True)
 class Run:
@@ -84,9 +89,16 @@ class Run:
     @property
     def room_mb(self) -> float:
         """Megabytes that the run writes at most."""
-        if self.request.last is not None:
-            return resources.map_mb(self.request.recipe.recipe, len(self.listing.files))
-        return resources.room_needed_mb(self.request.recipe.recipe, len(self.listing.files))
+        return resources.room_needed_mb(
+            self.request.recipe.recipe, len(self.listing.files), models_mb=self.request.models_mb
+        )
+
+    @property
+    def least_room_mb(self) -> float:
+        """Megabytes without which the run cannot be done."""
+        return resources.least_room_mb(
+            self.request.recipe.recipe, len(self.listing.files), models_mb=self.request.models_mb
+        )
 
     def tell(self, event: str, **facts: object) -> None:
         """An event for the console and for events.jsonl."""
@@ -174,6 +186,8 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     if request.redo != "check" and not was_stopped(folder, before):
         _refuse_other_files(folder, listing)
     if request.redo is not None:
+        if request.redo == "check" and _has_other_files(folder, listing):
+            set_aside(folder)
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             throw_away(folder.stage(stage))
     now = time.time()
@@ -217,15 +231,36 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
 
 def _refuse_other_files(folder: RunFolder, listing: Listing) -> None:
     """Raises: RunInUse: the dataset's files are no longer those that the run has checked."""
-    done = read_done(folder.done_json("check"))
-    if done is not None and done.inputs.get("dataset") != load_entry(FINGERPRINT)(listing):
+    if _has_other_files(folder, listing):
         found = f"the dataset's files have changed since the run {folder.name!r} checked them"
         raise RunInUse(
             f"{found}. Wanted: the same files, to "
-            f"go on with it; or --redo check, which does it all again. Else choose another --name, or remove it by "
-            f"`automl runs clean {folder.name}`.",
+            f"go on with it; or --redo check, which decodes the new and changed ones and does all else again. Else "
+            f"choose another --name, or remove it by `automl runs clean {folder.name}`.",
             found,
         )
+
+
+def _has_other_files(folder: RunFolder, listing: Listing) -> bool:
+    """Whether check is done, and was done of other files."""
+    done = read_done(folder.done_json("check"))
+    return done is not None and done.inputs.get("dataset") != load_entry(FINGERPRINT)(listing)
+
+
+def set_aside(folder: RunFolder) -> None:
+    """Keep what check has decoded under another name: the next check takes over what still holds, and removes it.
+
+    What was set aside before stays where it is, for a check that was cut short after it holds less.
+    """
+    check, earlier = folder.stage("check"), folder.earlier_check
+    if not check.exists():
+        return
+    if earlier.exists() and not (check / "done.json").exists():
+        throw_away(check)
+        return
+    throw_away(earlier)
+    check.rename(earlier)
+    sync_folder(folder.root)
 
 
 def throw_away(folder: Path) -> None:

@@ -130,8 +130,9 @@ def listing_of_archive(request: Request, folder: RunFolder, hear: Hear) -> Listi
     ):
         found = f"{request.dataset} has changed since the run {folder.name!r} checked it"
         raise RunInUse(
-            f"{found}. Wanted: the same archive, to go on with it; or --redo check, which does it all again. Else "
-            f"choose another --name, or remove it by `automl runs clean {folder.name}`.",
+            f"{found}. Wanted: the same archive, to go on with it; or --redo check, which decodes the new and "
+            f"changed files and does all else again. Else choose another --name, or remove it by "
+            f"`automl runs clean {folder.name}`.",
             found,
         )
 

@@ -22,7 +22,7 @@ from automl.recipe.model import Recipe
 from automl.records import Checked, Parted, Picked, Reported
 from automl.runs import resources
 from automl.runs.atomic import write_text
-from automl.runs.begin import Hear, Request, Run, address_of, begin, list_dataset_of, throw_away
+from automl.runs.begin import Hear, Request, Run, address_of, begin, list_dataset_of, set_aside, throw_away
 from automl.runs.dataset import files_in, is_brought, listing_of_brought, remarks_on
 from automl.runs.deadline import overrun
 from automl.runs.done import Done, checksum, faults_of, fingerprint_of, read_done, sweep_temporary, write_done
@@ -68,7 +68,7 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     resources.need_folder(request.runs, "runs (--runs)")
     resources.need_own(folder)
     resources.need_folder(folder.root, "this run")
-    room_mb = resources.room_needed_mb(recipe, n_files)
+    room_mb = resources.room_needed_mb(recipe, n_files, models_mb=request.models_mb)
     with refusals_in_words(folder.root, room_mb), locked(folder.lock):
         run = begin(request, folder, listing or listing_of_brought(request, folder, hear), hear)
         try:
@@ -101,7 +101,7 @@ def _go(run: Run) -> dict[str, Any]:
         resources.need_place(run.request.exports, run.folder)
         resources.need_memory()
     if "check" not in begun:
-        resources.need_room(run.folder.root, run.room_mb)
+        resources.need_room(run.folder.root, run.least_room_mb)
     with Children(run.folder.root / "forkserver.log", run.from_child) as children:
         if FIRST_DEPLOYABLE not in begun and last is None:
             run.stage = "rehearsal"
@@ -243,6 +243,8 @@ def _make_ready(folder: Path, inputs: dict[str, object]) -> None:
     if same and not (folder / "done.json").exists():
         sweep_temporary(folder)
         return
+    if folder.name == STAGE_NAMES[0] and not same:
+        set_aside(RunFolder(folder.parent))
     throw_away(folder)
     folder.mkdir(parents=True)
     write_text(begun, fingerprint_of(inputs))

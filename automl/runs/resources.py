@@ -28,14 +28,16 @@ def pack_mb(n_images: int, size_px: int) -> float:
     return n_images * size_px * size_px * 3 / 1e6
 
 
-def map_mb(recipe: Recipe, n_images: int) -> float:
-    """Megabytes of a run's map, at the largest size that the recipe allows."""
-    return pack_mb(n_images, recipe.pack.max_size_px if recipe.pack.size_px == "auto" else recipe.pack.size_px)
+def room_needed_mb(recipe: Recipe, n_images: int, *, models_mb: float = MODELS_MB) -> float:
+    """Megabytes a run may write at most: its pixels at the largest size that the recipe allows, and its models."""
+    pack = recipe.pack
+    packed = pack_mb(n_images, pack.max_size_px if pack.size_px == "auto" else pack.size_px)
+    return {"raw": packed, "auto": min(packed, pack.max_disk_mb), "files": 0.0}[pack.store] + models_mb
 
 
-def room_needed_mb(recipe: Recipe, n_images: int) -> float:
-    """Megabytes a run may write at most: its map at the largest size that the recipe allows, and its models."""
-    return map_mb(recipe, n_images) + MODELS_MB
+def least_room_mb(recipe: Recipe, n_images: int, *, models_mb: float = MODELS_MB) -> float:
+    """Megabytes without which a run cannot be done: where the recipe leaves it open, pixels need not be packed."""
+    return models_mb if recipe.pack.store == "auto" else room_needed_mb(recipe, n_images, models_mb=models_mb)
 
 
 def need_folder(folder: Path, what: str) -> None:

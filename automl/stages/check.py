@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median_low
+
+import PIL
 
 from automl.data.archives import opened
 from automl.data.findings import find_in_check, refuse_unreadable
@@ -17,20 +20,28 @@ from automl.data.images import write_images, write_rejected
 from automl.data.layouts import list_dataset
 from automl.data.looks import read_looks
 from automl.data.marks import Pictures
+from automl.data.reuse import Earlier, finding_of_reuse, open_earlier
 from automl.data.rules import apply_rules, findings_of, flags_of
-from automl.data.scan import choose_size_px, scan, shorter_sides_px
+from automl.data.scan import SPARE_BYTES, choose_size_px, scan, shorter_sides_px
+from automl.data.scan_journal import JOURNAL, begun_choice, inputs_of
+from automl.data.store_choice import Choice, choose_store, finding_of, raw_bytes
 from automl.records import Checked
+from automl.runs.done import read_done
+from automl.runs.resources import MODELS_MB
 from automl.runtime.context import StageContext
+from automl.stage_table import STAGES
 from automl.types import Image
 
+VERSION = f"{STAGES[0].version}, Pillow {PIL.__version__}"
+"""What decoded a file; an earlier check of another version is not taken over."""
 MAX_THREADS = 16  # each may hold one decoded picture of check.max_megapixels
 
 
 def run(ctx: StageContext) -> Checked:
     """Decode the dataset, quarantine what cannot be read, and say what is in it.
 
-    Writes: images.csv, rejected.csv, flags.csv, pixels-SIZE.u8, looks.npy; scan.jsonl and looks.raw, by which a killed
-        scan goes on.
+    Writes: images.csv, rejected.csv, flags.csv, pixels-SIZE/, looks.npy; scan.jsonl and looks.raw, by which a killed
+        scan goes on, and one of a grown dataset takes over what has not changed.
     Raises: DataError: nothing can be listed or read; RecipeError: an unknown class is to be dropped;
         ResourceMissing: the disk has too little room.
     """
@@ -42,17 +53,25 @@ def run(ctx: StageContext) -> Checked:
         data=ctx.recipe.data,
         max_missing=config.max_rejected,
     )
+    folder = ctx.output(JOURNAL).parent
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
     sides = shorter_sides_px(Path(listing.root), listing.files, config.max_megapixels, threads)
     sizes = (choose_size_px(sides, wish.size_px, wish.max_size_px),)
+    inputs = inputs_of(listing, sizes, config.max_megapixels, VERSION)
+    choice = begun_choice(folder, inputs) or _choose(ctx, len(listing.files), sizes)
+    earlier = _open_earlier(ctx, inputs, sizes if choice.kind == "raw" else ())
     found = scan(
         listing,
-        ctx.output("scan.jsonl").parent,
+        folder,
+        inputs=inputs,
         sizes_px=sizes,
         max_megapixels=config.max_megapixels,
         threads=threads,
         progress=lambda done, total: ctx.progress(done, total, "images decoded"),
+        choice=choice,
+        earlier=earlier.take if earlier else lambda file: None,
     )
+    shutil.rmtree(ctx.folder.earlier_check, ignore_errors=True)
     refuse_unreadable(found)
     pictures = Pictures(
         images=found.images,
@@ -62,7 +81,13 @@ def run(ctx: StageContext) -> Checked:
         animated=frozenset(found.animated),
     )
     marked = apply_rules(pictures)
-    findings = find_in_check(listing, found, config, findings_of(pictures, marked))
+    seconds_an_image = found.seconds / max(1, found.n_files - found.reused)
+    said = (
+        finding_of(choice, n_images=len(found.images), seconds_an_image=seconds_an_image),
+        finding_of_reuse(found.reused, found.n_files),
+    )
+    odd = (*(finding for finding in said if finding), *findings_of(pictures, marked))
+    findings = find_in_check(listing, found, config, odd)
     for finding in findings:
         if finding.severity == "warn":
             ctx.warn(finding.text)
@@ -84,7 +109,44 @@ def run(ctx: StageContext) -> Checked:
         findings=findings,
         dataset_fingerprint=content_fingerprint(images),
         images_s=found.n_files / found.seconds,
+        store=choice.kind,
     )
+
+
+def _choose(ctx: StageContext, n_files: int, sizes_px: Sequence[int]) -> Choice:
+    """Where the pixels will lie; what an earlier check left makes room where the disk cannot hold both."""
+
+    def choose(free_bytes: int) -> Choice:
+        return choose_store(
+            ctx.recipe.pack.store,
+            n_images=n_files,
+            sizes_px=sizes_px,
+            free_bytes=free_bytes,
+            spare_bytes=int(MODELS_MB * 1e6) + SPARE_BYTES,
+            max_bytes=ctx.recipe.pack.max_disk_mb * 1e6,
+        )
+
+    earlier, free = ctx.folder.earlier_check, shutil.disk_usage(ctx.folder.root).free
+    taken = sum(path.stat().st_size for path in earlier.rglob("*") if path.is_file())
+    choice, alone = choose(free), choose(free + taken)
+    full = choice.kind == "raw" and free < raw_bytes(n_files, sizes_px) + SPARE_BYTES
+    if taken and (full or choice != alone):
+        shutil.rmtree(earlier)
+        return alone
+    return choice
+
+
+def _open_earlier(ctx: StageContext, inputs: dict[str, object], packed: Sequence[int]) -> Earlier | None:
+    """What a check of this run decoded before the dataset grew; one that is of no use is removed."""
+    folder = ctx.folder.earlier_check
+    if not folder.is_dir():
+        return None
+    done = read_done(folder / "done.json")
+    checksums = None if done is None else {name: file.sha256 for name, file in done.files.items()}
+    earlier = open_earlier(folder, inputs, packed, checksums)
+    if earlier is None:
+        shutil.rmtree(folder)
+    return earlier
 
 
 def content_fingerprint(images: Sequence[Image]) -> str:

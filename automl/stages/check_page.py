@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from automl.data.images import read_images, read_rejected
-from automl.data.pack import map_name, open_map
+from automl.data.store import open_pixels, store_name
 from automl.recipe.model import Recipe
 from automl.records import Checked, Parted
 from automl.report.check import CheckFacts, example_paths, render_check
@@ -22,7 +22,7 @@ def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
     folder, recipe = RunFolder(Path(arguments["run"])), Recipe.model_validate(arguments["recipe"])
     checked, parted = folder.record(Checked), folder.record(Parted)
     size = max(checked.sizes_px)
-    pixels = open_map(folder.stage("check") / map_name(size), checked.n_images, size)
+    pixels = open_pixels(folder.stage("check") / store_name(size))
     rows = {image.path: image.row for image in read_images(folder.stage("check") / "images.csv")}
     findings = judged((*checked.findings, *parted.findings), recipe.check)
     facts = CheckFacts(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from automl.data.clean import clean, write_manifest
 from automl.data.duplicates import find_copies
 from automl.data.images import read_images, read_rejected
-from automl.data.pack import map_name, open_map
+from automl.data.store import open_pixels, store_name
 from automl.recipe.model import Recipe
 from automl.records import Checked
 from automl.runs.folder import RunFolder
@@ -30,7 +30,7 @@ def write_clean(arguments: Mapping[str, Any]) -> dict[str, object]:
     checked = folder.record(Checked)
     images = read_images(folder.stage("check") / "images.csv")
     size = max(checked.sizes_px)
-    pixels = open_map(folder.stage("check") / map_name(size), checked.n_images, size)
+    pixels = open_pixels(folder.stage("check") / store_name(size))
     found = clean(
         images,
         read_rejected(folder.stage("check") / "rejected.csv"),

@@ -15,20 +15,20 @@ from pydantic import TypeAdapter
 from automl.compressors.choose import choose
 from automl.compressors.measure import Latency, describe_cpu, gzip_bytes, noise_ms, time_models
 from automl.compressors.table import FLOAT, PRUNED, compressor_named
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
 from automl.errors import StageFailed, VariantFailed, VariantKilled
 from automl.graph.session import open_session, predict
 from automl.graph.writer import write_onnx
 from automl.metrics.bootstrap import paired_difference
 from automl.nets.build import load_network
-from automl.records import Checked, Compressed, Trained
+from automl.records import Compressed, Trained
 from automl.runs.atomic import write_json
 from automl.runtime.context import StageContext
 from automl.stages.pruned import prune_network, weights_of
-from automl.types import Interval, Variant
+from automl.types import Interval, PixelRows, Variant
 
 IntArray = npt.NDArray[np.int64]
-PixelArray = npt.NDArray[np.uint8]
 
 BATCH: Final = 32
 TOLERANCE: Final = 1e-3
@@ -55,7 +55,7 @@ class Item:
 class Pictures:
     """The images that variants are made and judged with."""
 
-    pixels: PixelArray  # the map, (n, s, s, 3)
+    pixels: PixelRows  # the store, (n, s, s, 3)
     calibration: IntArray  # rows of training images
     rows: IntArray  # of validation images
     labels: IntArray
@@ -64,7 +64,7 @@ class Pictures:
 def run(ctx: StageContext) -> Compressed:
     """Write the fp32 file and compare it with Keras; make, measure and judge every other variant; choose.
 
-    Reads: train's weights; check/pixels-SIZE.u8 at pack's training rows (calibration) and validation rows.
+    Reads: train's weights; check/pixels-SIZE/ at pack's training rows (calibration) and validation rows.
     Writes: compress/NAME.onnx and NAME.json for each variant, NAME.log of its making.
     Raises: StageFailed: the fp32 file does not say what Keras says. Any other variant fails alone.
     """
@@ -117,13 +117,13 @@ def with_sources(wanted: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def open_pictures(ctx: StageContext) -> Pictures:
-    """The pixel map of the trained network's size, and which of its rows serve for what."""
+    """The store of the trained network's size, and which of its rows serve for what."""
     size_px = ctx.record(Trained).network.size_px
     rows, labels = read_index(ctx.folder.stage("pack"), "validation")
     training, _ = read_index(ctx.folder.stage("pack"), "train")
     drawn = np.random.default_rng(ctx.recipe.seed).permutation(training)[: ctx.recipe.compress.calibration_images]
     return Pictures(
-        pixels=open_map(ctx.input("check", f"pixels-{size_px}.u8"), ctx.record(Checked).n_images, size_px),
+        pixels=open_pixels(ctx.input("check", store_name(size_px))),
         calibration=np.sort(drawn),
         rows=rows,
         labels=labels,
@@ -197,14 +197,12 @@ def write_float(ctx: StageContext, name: str, weights: Path, pictures: Pictures)
 def compress_file(ctx: StageContext, name: str, source: str, pictures: Pictures) -> Item:
     """Make one variant from SOURCE.onnx, in a process of its own. Raises: VariantFailed, VariantKilled."""
     started = ctx.now()
-    checked, size_px = ctx.record(Checked), ctx.record(Trained).network.size_px
+    size_px = ctx.record(Trained).network.size_px
     arguments = {
         "name": name,
         "source": str(ctx.output(f"{source}.onnx")),
         "target": str(ctx.output(f"{name}.onnx")),
-        "pixels": str(ctx.input("check", f"pixels-{size_px}.u8")),
-        "n_images": checked.n_images,
-        "size_px": size_px,
+        "pixels": str(ctx.input("check", store_name(size_px))),
         "rows": pictures.calibration.tolist(),
     }
     ended = ctx.run_child("plain", "automl.stages.variant:build_variant", arguments, log=f"{name}.log")

@@ -14,17 +14,17 @@ import numpy.typing as npt
 
 from automl.code import load_entry
 from automl.data.images import read_images
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
 from automl.graph.session import open_session, predict
-from automl.records import Checked, Compressed, Evaluated, Mistake, Trained
+from automl.records import Compressed, Evaluated, Mistake, Trained
 from automl.runs.atomic import write_text
 from automl.runtime.context import StageContext
 from automl.task_table import task_named
-from automl.types import Scores
+from automl.types import PixelRows, Scores
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-PixelArray = npt.NDArray[np.uint8]
 
 REFERENCE: Final = "fp32"
 BATCH: Final = 32
@@ -34,13 +34,13 @@ MISTAKES: Final = 24
 def run(ctx: StageContext) -> Evaluated:
     """Score the float and the chosen variant on the test part, and the chosen one on validation.
 
-    Reads: check/images.csv, check/pixels-SIZE.u8, pack/{validation,test}-{rows,labels}.npy, compress/NAME.onnx.
+    Reads: check/images.csv, check/pixels-SIZE/, pack/{validation,test}-{rows,labels}.npy, compress/NAME.onnx.
     Writes: evaluate/predictions.csv, the chosen variant's answers for each test image.
     """
-    checked, compressed, trained = ctx.record(Checked), ctx.record(Compressed), ctx.record(Trained)
+    compressed, trained = ctx.record(Compressed), ctx.record(Trained)
     files = {variant.name: ctx.input("compress", variant.file) for variant in compressed.variants if variant.file}
     classes, size_px = trained.network.classes, trained.network.size_px
-    pixels = open_map(ctx.input("check", f"pixels-{size_px}.u8"), checked.n_images, size_px)
+    pixels = open_pixels(ctx.input("check", store_name(size_px)))
     models = {name: files[name] for name in dict.fromkeys((REFERENCE, compressed.chosen))}
     rows, labels = read_index(ctx.folder.stage("pack"), "validation")
     validation = answers({compressed.chosen: models[compressed.chosen]}, pixels, rows)[compressed.chosen]
@@ -68,8 +68,8 @@ def scores(ctx: StageContext, probabilities: FloatArray, labels: IntArray, class
     return found
 
 
-def answers(models: dict[str, Path], pixels: PixelArray, rows: IntArray) -> dict[str, FloatArray]:
-    """Each model's probabilities float32 (n, classes) for these rows of the map; every row is read once."""
+def answers(models: dict[str, Path], pixels: PixelRows, rows: IntArray) -> dict[str, FloatArray]:
+    """Each model's probabilities float32 (n, classes) for these rows of the store; every row is read once."""
     sessions = {name: open_session(path) for name, path in models.items()}
     found: dict[str, list[FloatArray]] = {name: [] for name in models}
     for start in range(0, len(rows), BATCH):

@@ -16,7 +16,8 @@ from automl.bundle.facts import BundleFacts
 from automl.bundle.gate import Evidence, judge
 from automl.bundle.write import write_bundle, write_words
 from automl.data.images import read_images
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
 from automl.errors import StageFailed
 from automl.graph.session import open_session, predict
 from automl.nets.build import load_network
@@ -37,7 +38,7 @@ PACKAGES: Final = ("automl", "keras", "onnx", "onnxruntime", "numpy", "pillow")
 def run(ctx: StageContext) -> Exported:
     """Build the bundle under a temporary name, gate it, and give it its name.
 
-    Reads: the records before it; train's weights; compress' chosen file; validation rows of the pixel map; and, in a
+    Reads: the records before it; train's weights; compress' chosen file; validation rows of the store; and, in a
     process of its own, validation files of the dataset. Writes: export/bundle/ without report and checksums.
     Raises: GateRefused; nothing is left under the final name then.
     """
@@ -104,7 +105,7 @@ def gather_evidence(ctx: StageContext, bundle: Path) -> Evidence:
     rows, labels = read_index(ctx.folder.stage("pack"), "validation")
     taken = some_of(len(rows), ctx.recipe.export.gate_files, seed=ctx.recipe.seed)
     rows, labels = rows[taken], labels[taken]
-    pixels = open_map(ctx.input("check", f"pixels-{network.size_px}.u8"), checked.n_images, network.size_px)[rows]
+    pixels = open_pixels(ctx.input("check", store_name(network.size_px)))[rows]
     path_of = {image.row: image.path for image in read_images(ctx.input("check", "images.csv"))}
     paths = tuple(path_of[int(row)] for row in rows)
     ctx.progress(1, 3, "asking the trained network")

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from automl.code import load_entry
-from automl.data.pack import map_name, open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
 from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval, is_tie, paired_difference
@@ -32,7 +33,7 @@ from automl.runs.atomic import write_bytes, write_with
 from automl.runtime.context import StageContext
 from automl.stages.suspects import find_suspects
 from automl.task_table import task_named
-from automl.types import BackboneScore, Network, WeightsFound
+from automl.types import BackboneScore, Network, PixelRows, WeightsFound
 
 FIRST: Final = "first/model.weights.h5"
 FRESH: Final = "first/start.weights.h5"
@@ -51,7 +52,7 @@ _SCORE: Final = TypeAdapter(BackboneScore)
 class Data:
     """The images as pick sees them."""
 
-    pixels: NDArray[np.uint8]  # (n, size, size, 3), by map row
+    pixels: PixelRows  # (n, size, size, 3), by row
     train: tuple[NDArray[np.int64], NDArray[np.int64]]  # map rows, labels
     validation: tuple[NDArray[np.int64], NDArray[np.int64]]
     n_classes: int
@@ -71,7 +72,7 @@ def run(ctx: StageContext) -> Picked:
 
     Each backbone is committed when its score.json is written; a stage that was killed goes on after the last.
 
-    Reads: the pixel map, pack's index, check/images.csv. Writes: BACKBONE/features.npy, probe.npz, held_out.npy,
+    Reads: the store of pixels, pack's index, check/images.csv. Writes: BACKBONE/features.npy, probe.npz, held_out.npy,
         score.json; suspects.csv; first/model.weights.h5 and, where the backbone is random, first/start.weights.h5.
     Raises: WrongWeights: a weights file is not for its backbone; StageFailed: the saved network differs from its probe.
     """
@@ -84,7 +85,7 @@ def run(ctx: StageContext) -> Picked:
     checked, packed = ctx.record(Checked), ctx.record(Packed)
     size_px = max(packed.sizes_px)
     data = Data(
-        pixels=open_map(ctx.input("check", map_name(size_px)), checked.n_images, size_px),
+        pixels=open_pixels(ctx.input("check", store_name(size_px))),
         train=read_index(ctx.folder.stage("pack"), "train"),
         validation=read_index(ctx.folder.stage("pack"), "validation"),
         n_classes=len(checked.classes),

@@ -13,7 +13,8 @@ from automl.bridge.equalise import equalise
 from automl.bridge.prune import prune
 from automl.bridge.schedule import Plan
 from automl.data.feed import steps_per_epoch, training_batches
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, own_words
 from automl.data.weights import read_weights
 from automl.nets.build import load_network, save_weights
 from automl.training.fit import variation
@@ -31,8 +32,7 @@ class Arguments:
     network: Network
     weights: Path  # of the trained network
     target: Path  # where the pruned network's weights go
-    pixels: Path  # the map of the network's size
-    n_images: int  # rows of the map
+    pixels: Path  # the store of the network's size
     pack: Path  # folder of train-rows.npy, train-labels.npy and, if there are weights, train-weights.npy
     settings: FitSettings  # of the training: batch size, augmentation, flip, label smoothing
     sparsity: float
@@ -52,7 +52,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
     """
     order = TypeAdapter(Arguments).validate_python(arguments)
     settings = order.settings
-    pixels = open_map(order.pixels, order.n_images, order.network.size_px)
+    pixels = open_pixels(order.pixels)
     rows, labels = read_index(order.pack, "train")
     weights = read_weights(order.pack)
     model = load_network(order.network, order.weights, order.task)
@@ -67,7 +67,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
         )
         return plain.map(vary, num_parallel_calls=AHEAD).prefetch(AHEAD)
 
-    pruned = prune(
+    pruned = own_words(pixels)(prune)(
         model,
         training,
         Plan(

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from automl.data.store import store_name
 from automl.errors import VariantFailed, VariantKilled
-from automl.records import Checked, Trained
+from automl.records import Trained
 from automl.runtime.context import StageContext
 from automl.stages.tune import more_time, pace_of
 
@@ -33,8 +34,7 @@ def prune_network(ctx: StageContext) -> float:
         "network": asdict(trained.network),
         "weights": str(ctx.input("train", trained.weights)),
         "target": str(weights_of(ctx)),
-        "pixels": str(ctx.input("check", f"pixels-{trained.network.size_px}.u8")),
-        "n_images": ctx.record(Checked).n_images,
+        "pixels": str(ctx.input("check", store_name(trained.network.size_px))),
         "pack": str(ctx.folder.stage("pack")),
         "settings": asdict(trained.settings),
         "sparsity": order.sparsity,

@@ -10,7 +10,8 @@ from typing import Any, Final
 from automl.bundle.publish import publish
 from automl.data.images import read_rejected, read_split, read_suspects
 from automl.data.named import shown
-from automl.data.pack import map_name, open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
 from automl.recipe.model import Recipe
 from automl.recipe.yaml_text import scalar_text
 from automl.records import (
@@ -41,7 +42,7 @@ SAID_ELSEWHERE: Final = frozenset(("check", "split", "export"))
 def run(ctx: StageContext) -> Reported:
     """Write the run's own page, with pictures; publish the bundle with a page that shows them only if it may.
 
-    Reads: all records before it; check/rejected.csv and the pixel map; split/split.csv; pack's training rows;
+    Reads: all records before it; check/rejected.csv and the store of pixels; split/split.csv; pack's training rows;
     pick/suspects.csv; export/bundle/; run.json and events.jsonl. Writes: report.html, and the folder exports/NAME.
     Raises: ResourceMissing: the exports folder cannot be written, or holds something else under this name.
     """
@@ -60,7 +61,7 @@ def gather(ctx: StageContext) -> Facts:
     checked, trained, evaluated = ctx.record(Checked), ctx.record(Trained), ctx.record(Evaluated)
     compressed = ctx.record(Compressed)
     size_px = trained.network.size_px
-    pixels = open_map(ctx.input("check", map_name(size_px)), checked.n_images, size_px)
+    pixels = open_pixels(ctx.input("check", store_name(size_px)))
     rows, labels = read_index(ctx.folder.stage("pack"), "train")
     suspects = read_suspects(ctx.input("pick", "suspects.csv"))
     shown = shown_suspects(suspects)

@@ -6,9 +6,9 @@ from collections import Counter
 
 from automl.data.duplicates import find_copies
 from automl.data.images import Assigned, read_images, write_near, write_split
-from automl.data.pack import map_name, open_map
 from automl.data.shared import find_in_split, leakage, not_split
 from automl.data.split import as_given, assign_parts, given_parts
+from automl.data.store import open_pixels, store_name
 from automl.data.weights import findings_of_weights, no_weight, weighting_of
 from automl.errors import DataError
 from automl.records import Checked, Parted
@@ -19,18 +19,18 @@ from automl.types import PARTS, Finding, gravest_first
 def run(ctx: StageContext) -> Parted:
     """Compare all images with each other, and give every usable one its part.
 
-    Reads: check/images.csv, the largest check/pixels-SIZE.u8. Writes: split.csv,
+    Reads: check/images.csv, the largest check/pixels-SIZE/. Writes: split.csv,
         near.csv (pairs of near copies, mirrored ones too).
     What cannot be cut, for a class has too few different images, or be weighted is a finding that stops the run.
 
     Raises:
         RecipeError: folds are asked of a dataset that gives its validation part.
-        StageFailed: a map that check wrote is missing or damaged.
+        StageFailed: what check packed is missing or damaged.
     """
     checked = ctx.record(Checked)
     images = read_images(ctx.input("check", "images.csv"))
     size = max(checked.sizes_px)
-    pixels = open_map(ctx.input("check", map_name(size)), checked.n_images, size)
+    pixels = open_pixels(ctx.input("check", store_name(size)))
     copies = find_copies(images, pixels, near=ctx.recipe.split.near)
     refused: list[Finding] = []
     try:

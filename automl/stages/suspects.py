@@ -34,7 +34,7 @@ from automl.data.suspects import (
 )
 from automl.nets.probe import Probe
 from automl.runtime.context import StageContext
-from automl.types import PARTS, Finding
+from automl.types import PARTS, Finding, PixelRows
 
 FILE: Final = "suspects.csv"
 TIME_SHARE: Final = 0.05  # of the time left to the deadline that outliers and near duplicates may take
@@ -47,7 +47,7 @@ def find_suspects(
     ctx: StageContext,
     backbone: str,
     probe: Probe,
-    pixels: NDArray[np.uint8],
+    pixels: PixelRows,
     train: Rows,
     validation: Rows,
     classes: tuple[str, ...],
@@ -117,7 +117,7 @@ def why_not(n: int, d: int, seconds_left: float, *, pretrained: bool) -> str:
     return ""
 
 
-def _mean_colours(pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _mean_colours(pixels: PixelRows, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mean red, green and blue of each image, float64 (n, 3), 0..255."""
     starts = range(0, len(rows), CHUNK)
     return np.concatenate([pixels[rows[start : start + CHUNK]].mean(axis=(1, 2)) for start in starts])

@@ -12,12 +12,13 @@ from pydantic import TypeAdapter
 
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, own_words, store_name
 from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import load_network, save_weights
-from automl.records import Checked, Packed, Picked, Trained, Tuned
+from automl.records import Packed, Picked, Trained, Tuned
 from automl.runs.atomic import write_bytes, write_json
 from automl.runtime.context import StageContext
 from automl.search.budget import best_trial
@@ -26,7 +27,7 @@ from automl.task_table import task_named
 from automl.training.checkpoint import load_checkpoint
 from automl.training.decisions import affordable_epochs, best_of, is_better, reason, wrecked
 from automl.training.fit import Feed, Fitted, Validated, fit
-from automl.types import FitSettings
+from automl.types import FitSettings, PixelRows
 
 PLAN: Final = "plan.json"
 WEIGHTS: Final = "model.weights.h5"
@@ -50,7 +51,7 @@ class Attempt:
 def run(ctx: StageContext) -> Trained:
     """Train from the probe's network, and let the better of the two go on.
 
-    Reads: the records of check, pack, pick and tune, the pixel map, pack's index, first/model.weights.h5 of pick.
+    Reads: the records of check, pack, pick and tune, the store of pixels, pack's index, first/model.weights.h5 of pick.
     Writes: model.weights.h5 of the winner; plan.json, the settings with as many epochs as the time allowed at the
         first start; checkpoint-N.npz after each epoch of the attempt with N halvings of the learning rate.
     """
@@ -135,14 +136,15 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
     loss = cast("Callable[[Any, Any], Any]", load_entry(task.loss)(settings.label_smoothing))
     # Random features hold nothing worth saving, and a good training of them begins with a fall (digits: .94, .63, .99).
     pretrained = picked.weights.source != "random"
+    pixels = open_pixels(ctx.input("check", store_name(picked.network.size_px)))
     for halvings, checkpoint in enumerate(CHECKPOINTS):
         settings = replace(settings, learning_rate=settings.learning_rate / (2 if halvings else 1))
         model = load_network(
             replace(picked.network, dropout=settings.dropout), ctx.input("pick", picked.start), ctx.recipe.task
         )
-        fitted = fit(
+        fitted = own_words(pixels)(fit)(
             model,
-            _feed(ctx, settings.batch_size),
+            _feed(ctx, pixels, settings.batch_size),
             settings,
             loss=loss,
             metrics=task.metrics,
@@ -158,10 +160,8 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
     return Attempt(model=model, fitted=fitted, settings=settings, halvings=halvings)
 
 
-def _feed(ctx: StageContext, batch_size: int) -> Feed:
+def _feed(ctx: StageContext, pixels: PixelRows, batch_size: int) -> Feed:
     """The pack's training images in the order of (seed, epoch), and its validation images in theirs."""
-    size_px = ctx.record(Picked).network.size_px
-    pixels = open_map(ctx.input("check", f"pixels-{size_px}.u8"), ctx.record(Checked).n_images, size_px)
     rows, labels = read_index(ctx.folder.stage("pack"), "train")
     weights = read_weights(ctx.folder.stage("pack"))
     validation = read_index(ctx.folder.stage("pack"), "validation")

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter
 
 from automl.code import load_entry
 from automl.data.feed import batches, steps_per_epoch, training_batches
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, own_words
 from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.nets.build import load_network
@@ -32,8 +33,7 @@ class Arguments:
     settings: FitSettings
     network: Network
     start: Path  # weights that the training starts from
-    pixels: Path  # the map of the network's size
-    n_images: int  # rows of the map
+    pixels: Path  # the store of the network's size
     pack: Path  # folder of PART-rows.npy, PART-labels.npy and, if there are weights, train-weights.npy
     folder: Path  # where the trial writes
     seed: int
@@ -53,11 +53,11 @@ def run_trial(arguments: Mapping[str, object]) -> dict[str, object]:
     began = time.time()
     trial = TypeAdapter(Arguments).validate_python(arguments)
     settings, task = trial.settings, task_named(trial.task)
-    pixels = open_map(trial.pixels, trial.n_images, trial.network.size_px)
+    pixels = open_pixels(trial.pixels)
     rows, labels = read_index(trial.pack, "train")
     weights = read_weights(trial.pack)
     validation = read_index(trial.pack, "validation")
-    fitted = fit(
+    fitted = own_words(pixels)(fit)(
         load_network(replace(trial.network, dropout=settings.dropout), trial.start),
         Feed(
             training=lambda epoch: training_batches(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from automl.data.store import store_name
 from automl.records import Checked, Packed, Picked, Tuned
 from automl.runtime.context import ChildEnded, StageContext
 from automl.search import journal
@@ -209,8 +210,7 @@ def _run_trial(plan: _Plan, started: Started, limit_s: float) -> ChildEnded:
         "task": ctx.recipe.task,
         "network": asdict(network),
         "start": str(ctx.input("pick", plan.picked.start)),
-        "pixels": str(ctx.input("check", f"pixels-{network.size_px}.u8")),
-        "n_images": plan.checked.n_images,
+        "pixels": str(ctx.input("check", store_name(network.size_px))),
         "pack": str(ctx.folder.stage("pack")),
         "folder": str(ctx.output(f"trial-{started.number}")),
         "seed": ctx.recipe.seed,

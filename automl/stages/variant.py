@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from automl.compressors.table import compress_with, compressor_named
-from automl.data.pack import open_map
+from automl.data.store import open_pixels
 
 
 def build_variant(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Run one compressor.
 
-    Args: arguments: "name" of the table's row; "source" and "target", files; "pixels", a map of "n_images" images of
-        "size_px"; "rows" of it to calibrate with.
+    Args: arguments: "name" of the table's row; "source" and "target", files; "pixels", a store; "rows" of it to
+        calibrate with.
     Raises: what the compressor raises.
     """
-    pixels = open_map(Path(arguments["pixels"]), arguments["n_images"], arguments["size_px"])
+    pixels = open_pixels(Path(arguments["pixels"]))
     row = compressor_named(arguments["name"])
     compress_with(row, Path(arguments["source"]), Path(arguments["target"]), pixels[arguments["rows"]])
     return {}

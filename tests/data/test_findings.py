@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from automl.bundle import resize
 from automl.data import scan as scan_module
 from automl.data.findings import ADVICE, find_in_check, refuse_unreadable
-from automl.data.scan import Scan
+from automl.data.scan_journal import Scan
 from automl.errors import DataError
 from automl.finding_table import EMPTY_CLASSES, TOO_FEW
 from automl.recipe.model import Check

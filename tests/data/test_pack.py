@@ -16,40 +16,16 @@ from automl.data.pack import (
     SHEET_IMAGES,
     contact_sheet,
     mean_and_std,
-    open_map,
     read_index,
     rows_and_labels,
     write_index,
     write_png,
 )
-from automl.errors import StageFailed
 from automl.types import PARTS
 
 
 def _noise(n: int, size_px: int = 16) -> np.ndarray:
     return np.random.default_rng(n).integers(0, 256, (n, size_px, size_px, 3), dtype=np.uint8)
-
-
-def test_a_map_is_read_as_it_was_written_and_cannot_be_changed(tmp_path: Path) -> None:
-    pixels = _noise(5)
-    (tmp_path / "pixels-16.u8").write_bytes(pixels.tobytes())
-
-    opened = open_map(tmp_path / "pixels-16.u8", 5, 16)
-
-    assert np.array_equal(opened, pixels)
-    with pytest.raises(ValueError, match="read-only"):
-        opened[0] = 0
-
-
-def test_a_map_of_another_size_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "pixels-16.u8").write_bytes(b"\0" * 100)
-
-    with pytest.raises(
-        StageFailed, match=r"pixels-16\.u8 has 100 bytes, and 5 images of 16 x 16 take 3840.*--redo check"
-    ):
-        open_map(tmp_path / "pixels-16.u8", 5, 16)
-    with pytest.raises(StageFailed, match=r"pixels-24\.u8 is missing"):
-        open_map(tmp_path / "pixels-24.u8", 5, 24)
 
 
 @settings(deadline=None, max_examples=40)

@@ -13,12 +13,13 @@ import pytest
 from automl.errors import RunInUse
 from automl.recipe.load import load_recipe
 from automl.runs.atomic import write_json
-from automl.runs.begin import PASSED, Request, Run, begin, list_dataset_of
+from automl.runs.begin import PASSED, Request, Run, begin, list_dataset_of, set_aside
 from automl.runs.done import write_done
 from automl.runs.folder import RunFolder
 from automl.runs.pipeline import _inputs, _make_ready
 from automl.stage_table import STAGES
 
+CHECK = STAGES[0]
 COMPRESS = next(stage for stage in STAGES if stage.name == "compress")
 FASTER = ("compress.latency_repeats=12",)
 
@@ -114,3 +115,61 @@ def test_a_redo_that_was_cut_short_goes_on_without_redo_from_what_was_done_since
     once_more = command(folder, *FASTER, redo="compress")  # what the hint after an interruption must not say
     _make_ready(folder.stage("compress"), _inputs(once_more, COMPRESS))
     assert not item.exists()
+
+
+def grow(folder: RunFolder) -> None:
+    (folder.root.parents[1] / "data" / "a" / "new.png").touch()
+
+
+def test_a_grown_dataset_is_refused_and_redo_check_keeps_what_was_decoded(folder):
+    mark = folder.stage("check") / "scan.jsonl"
+    mark.write_text("decoded before")
+    grow(folder)
+    with pytest.raises(RunInUse, match="--redo check, which decodes the new and changed ones and does all else again"):
+        command(folder)
+    assert mark.exists()
+
+    run = command(folder, redo="check")
+
+    assert not folder.stage("check").exists()
+    assert not folder.stage("split").exists()
+    assert (folder.earlier_check / "scan.jsonl").read_text() == "decoded before"
+    assert (folder.earlier_check / "done.json").exists()  # by whose checksums it is judged
+    _make_ready(folder.stage("check"), _inputs(run, CHECK))
+    assert [path.name for path in folder.stage("check").iterdir()] == ["begun.json"]
+    assert (folder.earlier_check / "scan.jsonl").exists()
+
+
+def test_redo_check_of_the_same_files_decodes_them_all(folder):
+    (folder.stage("check") / "scan.jsonl").write_text("decoded before")
+
+    command(folder, redo="check")
+
+    assert not folder.stage("check").exists()
+    assert not folder.earlier_check.exists()
+
+
+def test_a_check_that_was_cut_short_before_the_dataset_grew_is_kept_too(folder):
+    run = command(folder, redo="check")
+    _make_ready(folder.stage("check"), _inputs(run, CHECK))
+    (folder.stage("check") / "scan.jsonl").write_text("a part")
+    grow(folder)
+
+    again = command(folder)
+    _make_ready(folder.stage("check"), _inputs(again, CHECK))
+
+    assert (folder.earlier_check / "scan.jsonl").read_text() == "a part"
+    (folder.stage("check") / "scan.jsonl").write_text("less")
+    (folder.root.parents[1] / "data" / "a" / "newer.png").touch()
+    once_more = command(folder)
+    _make_ready(folder.stage("check"), _inputs(once_more, CHECK))
+    assert (folder.earlier_check / "scan.jsonl").read_text() == "a part"
+
+
+def test_a_finished_check_takes_the_place_of_what_a_kill_left_set_aside(folder):
+    folder.earlier_check.mkdir()
+    (folder.earlier_check / "old").touch()
+
+    set_aside(folder)
+
+    assert [path.name for path in folder.earlier_check.iterdir()] == ["done.json"]

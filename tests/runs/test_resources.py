@@ -24,6 +24,15 @@ def test_room_grows_with_images_and_with_the_size_that_the_recipe_allows():
     assert fixed - resources.MODELS_MB == pytest.approx(4 * (auto - resources.MODELS_MB))
 
 
+def test_what_a_run_needs_at_least_is_its_models_where_pixels_need_not_be_packed():
+    needs = {
+        store: (resources.least_room_mb(recipe, 10**6), resources.room_needed_mb(recipe, 10**6))
+        for store in ("auto", "raw", "files")
+        for recipe in [Recipe(pack=Pack(size_px=100, store=store, max_disk_mb=20_000))]
+    }
+    assert needs == {"auto": (600, 20_600), "raw": (30_600, 30_600), "files": (600, 600)}
+
+
 def test_a_disk_with_too_little_room_is_refused_with_both_figures(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 5e6))
     with pytest.raises(ResourceMissing, match="has 5 MB free. Wanted: 700 MB for the packed images"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -10,14 +11,19 @@ from PIL import Image as PillowImage
 from automl.bundle.resize import load_pixels
 from automl.data.flags import read_flags
 from automl.data.images import read_images, read_rejected
-from automl.data.pack import open_map
+from automl.data.looks import NAME as LOOKS_NAME
+from automl.data.scan import SPARE_BYTES
+from automl.data.store import open_pixels
 from automl.errors import DataError
 from automl.recipe.model import Check, Pack, Recipe
-from automl.records import Checked
-from automl.stages import check
+from automl.records import Checked, Packed
+from automl.runs.resources import MODELS_MB
+from automl.runtime.context import StageContext
+from automl.stages import check, pack, split
 from tests.conftest import MakeContext, QuietFront
 from tests.strategies import an_image
 
+OUTCOME = ("images.csv", "rejected.csv", "flags.csv", "pixels-32/00000.u8", "pixels-32/store.json", LOOKS_NAME)
 SHARED = Path(__file__).parents[3] / "shared" / "datasets"
 
 
@@ -34,7 +40,7 @@ def test_check_decodes_all_files_and_says_what_is_in_them(make_context: MakeCont
     assert checked.findings == ()
     assert checked.images_s > 0
     images = read_images(ctx.folder.stage("check") / "images.csv")
-    pixels = open_map(ctx.folder.stage("check") / "pixels-32.u8", 60, 32)
+    pixels = open_pixels(ctx.folder.stage("check") / "pixels-32")
     for image in images[::7]:
         assert np.array_equal(pixels[image.row], load_pixels((bars_dataset / image.path).read_bytes(), 32))
     assert isinstance(ctx.front, QuietFront)
@@ -60,7 +66,7 @@ def test_a_broken_file_is_quarantined_warned_of_and_has_no_row(make_context: Mak
     assert (checked.n_images, checked.n_rejected) == (59, 1)
     (rejected,) = read_rejected(ctx.folder.stage("check") / "rejected.csv")
     assert (rejected.path, rejected.reason) == ("down/007.png", "truncated")
-    assert (ctx.folder.stage("check") / "pixels-32.u8").stat().st_size == 59 * 32 * 32 * 3
+    assert len(open_pixels(ctx.folder.stage("check") / "pixels-32")) == 59
     assert isinstance(ctx.front, QuietFront)
     assert ctx.front.warnings == ["1 file(s) cannot be used and are left out: 1 x truncated."]
     (flag,) = read_flags(ctx.folder.stage("check") / "flags.csv")
@@ -74,6 +80,78 @@ def test_the_recipes_size_wins_and_classes_can_be_dropped(make_context: MakeCont
 
     assert checked.sizes_px == (20,)
     assert checked.classes == ("across", "down")
+
+
+def grown(dataset: Path, ctx: StageContext) -> None:
+    """Three files more, one file another, and check's folder set aside as a grown dataset's is."""
+    for number in range(3):
+        PillowImage.new("RGB", (24, 24), (80 * number, 9, 9)).save(dataset / "across" / f"new-{number}.png")
+    PillowImage.new("RGB", (24, 24), "red").save(dataset / "down" / "003.png")
+    ctx.folder.stage("check").rename(ctx.folder.earlier_check)
+
+
+def test_a_grown_dataset_is_checked_as_afresh_and_says_how_many_files_were_taken_over(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    ctx = make_context("check", bars_dataset)
+    check.run(ctx)
+    grown(bars_dataset, ctx)
+    again = check.run(ctx)
+    taken = {name: (ctx.folder.stage("check") / name).read_bytes() for name in OUTCOME}
+
+    assert again.n_images == 63
+    assert [finding.text for finding in again.findings if finding.kind == "images taken over"] == [
+        "59 of 63 files are unchanged since this run checked them before, and were taken over; 4 were decoded."
+    ]
+    assert not ctx.folder.earlier_check.exists()
+    shutil.rmtree(ctx.folder.stage("check"))
+    fresh = check.run(ctx)
+    assert {name: (ctx.folder.stage("check") / name).read_bytes() for name in OUTCOME} == taken
+    assert fresh.dataset_fingerprint == again.dataset_fingerprint
+    assert "images taken over" not in {finding.kind for finding in fresh.findings}
+
+
+@pytest.mark.parametrize(("store", "spare"), [("auto", int(MODELS_MB * 1e6) + SPARE_BYTES), ("raw", SPARE_BYTES)])
+def test_what_was_set_aside_makes_room_where_the_disk_cannot_hold_both(
+    make_context: MakeContext, bars_dataset: Path, monkeypatch: pytest.MonkeyPatch, store: str, spare: int
+) -> None:
+    ctx = make_context("check", bars_dataset, Recipe(pack=Pack(store=store)))
+    check.run(ctx)
+    grown(bars_dataset, ctx)
+    taken = sum(path.stat().st_size for path in ctx.folder.earlier_check.rglob("*") if path.is_file())
+
+    def usage(path: object) -> object:
+        return shutil._ntuple_diskusage(0, 0, spare + (100 if ctx.folder.earlier_check.exists() else 100 + taken))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    again = check.run(ctx)
+
+    assert (again.store, again.n_images) == ("raw", 63)
+    assert "images taken over" not in {finding.kind for finding in again.findings}
+
+
+def test_too_little_room_for_packed_pixels_is_said_aloud_and_nothing_else_changes(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    outcomes = {}
+    for most in (1000.0, 0.1):  # megabytes; 60 images of 32 px take 0.18
+        recipe = Recipe(pack=Pack(max_disk_mb=most))
+        for name, stage in (("check", check), ("split", split), ("pack", pack)):
+            ctx = make_context(name, bars_dataset, recipe)
+            shutil.rmtree(ctx.folder.stage(name), ignore_errors=True)
+            ctx.folder.write_record(stage.run(ctx))
+            if name == "check":
+                warnings = ctx.front.warnings
+        checked, packed = ctx.record(Checked), ctx.record(Packed)
+        files = ("check/images.csv", "check/looks.npy", "split/split.csv", "pack/train-rows.npy", "pack/samples.png")
+        contents = [(ctx.folder.root / file).read_bytes() for file in files]
+        outcomes[checked.store] = (contents, packed.mean, packed.std, packed.per_part)
+        if checked.store == "files":
+            assert len(warnings) == 1
+            assert "would take 0 MB, and pack.max_disk_mb allows 0 MB: nothing is packed" in warnings[0]
+            assert packed.map_bytes == 0
+            assert not list(ctx.folder.root.rglob("*.u8"))
+    assert outcomes["raw"] == outcomes["files"]
 
 
 def test_the_fingerprint_is_of_contents_and_labels_in_any_order() -> None:

@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from automl.data.store import open_pixels, store_name
 from automl.errors import StageFailed
 from automl.graph.session import open_session, predict
 from automl.recipe.model import Compress, Recipe
@@ -63,7 +64,7 @@ def test_the_variants_are_written_measured_and_one_is_chosen(ctx):
     assert tuple(variant.name for variant in record.variants) == NAMES
     folder = ctx.folder.stage("compress")
     labels = np.load(ctx.input("pack", "validation-labels.npy"))
-    pixels = np.fromfile(ctx.input("check", f"pixels-{SIZE_PX}.u8"), np.uint8).reshape(-1, SIZE_PX, SIZE_PX, 3)
+    pixels = open_pixels(ctx.input("check", store_name(SIZE_PX)))
     answers = {}
     for variant in record.variants:
         path = folder / variant.file

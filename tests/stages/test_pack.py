@@ -9,7 +9,8 @@ from PIL import Image as PillowImage
 
 from automl.bundle.resize import load_pixels
 from automl.data.images import read_split, write_split
-from automl.data.pack import open_map, read_index
+from automl.data.pack import read_index
+from automl.data.store import open_pixels
 from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.runtime.context import StageContext
@@ -30,7 +31,7 @@ def packing(make_context: MakeContext, bars_dataset: Path) -> StageContext:
 def test_the_index_leads_from_a_part_to_its_files_pixels_and_labels(packing: StageContext) -> None:
     packed = pack.run(packing)
 
-    pixels = open_map(packing.input("check", "pixels-32.u8"), 60, 32)
+    pixels = open_pixels(packing.input("check", "pixels-32"))
     table = {line.row: line for line in read_split(packing.input("split", "split.csv"))}
     for part in PARTS:
         rows, labels = read_index(packing.folder.stage("pack"), part)
@@ -47,7 +48,7 @@ def test_the_statistics_are_of_the_training_part_alone(packing: StageContext) ->
     packed = pack.run(packing)
 
     rows, _ = read_index(packing.folder.stage("pack"), "train")
-    train = open_map(packing.input("check", "pixels-32.u8"), 60, 32)[rows]
+    train = open_pixels(packing.input("check", "pixels-32"))[rows]
     assert packed.mean == pytest.approx(train.mean(axis=(0, 1, 2)))
     assert packed.std == pytest.approx(train.std(axis=(0, 1, 2)))
     with PillowImage.open(packing.folder.stage("pack") / "samples.png") as samples:
@@ -55,10 +56,10 @@ def test_the_statistics_are_of_the_training_part_alone(packing: StageContext) ->
 
 
 def test_a_damaged_map_is_refused(packing: StageContext) -> None:
-    with packing.input("check", "pixels-32.u8").open("r+b") as file:
+    with packing.input("check", "pixels-32/00000.u8").open("r+b") as file:
         file.truncate(1000)
 
-    with pytest.raises(StageFailed, match=r"pixels-32\.u8 has 1000 bytes.*--redo check"):
+    with pytest.raises(StageFailed, match=r"pixels-32/00000\.u8 has 1000 bytes.*--redo check"):
         pack.run(packing)
 
 

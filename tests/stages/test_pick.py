@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.data.images import read_split, read_suspects
+from automl.data.store import open_pixels
 from automl.nets.build import load_network
 from automl.recipe.model import Pack, Recipe, Weights
 from automl.records import Checked, Picked
@@ -74,7 +75,7 @@ def test_the_best_probe_is_saved_as_a_network_that_predicts_what_the_record_says
     assert picked.ranking[0].probe_accuracy.value > 0.7  # chance is 1 in 3
 
     rows, labels = (np.load(ctx.input("pack", f"validation-{name}.npy")) for name in ("rows", "labels"))
-    pixels = np.fromfile(ctx.input("check", "pixels-24.u8"), np.uint8).reshape(-1, 24, 24, 3)
+    pixels = open_pixels(ctx.input("check", "pixels-24"))
     model = load_network(picked.network, ctx.output("first/model.weights.h5"))
     probabilities, features = model.predict_on_batch(pixels[rows])
     assert (probabilities.argmax(axis=1) == labels).mean() == picked.ranking[0].validation_accuracy

@@ -10,7 +10,7 @@ import pytest
 
 from automl.bundle.checksums import verify_checksums
 from automl.data.images import Assigned, write_rejected, write_split, write_suspects
-from automl.data.pack import map_name, write_index
+from automl.data.pack import write_index
 from automl.errors import ResourceMissing
 from automl.recipe.model import Export, Recipe, Tune
 from automl.records import Reported
@@ -21,6 +21,7 @@ from automl.runtime.context import StageContext
 from automl.stages.report import gather, run
 from tests.conftest import MakeContext
 from tests.report.samples import picture, usual
+from tests.stores import write_store
 
 RUN_JSON = {
     "name": "tiny",
@@ -47,7 +48,7 @@ def write_run(context: StageContext, facts: Facts) -> None:
     ):  # fmt: skip
         context.folder.write_record(record)
     pixels = np.stack([picture(number % 40, 16) for number in range(facts.checked.n_images)])
-    context.input("check", map_name(16)).write_bytes(pixels.tobytes())
+    write_store(context.folder.stage("check"), pixels)
     write_rejected(context.input("check", "rejected.csv"), facts.rejected)
     write_suspects(context.input("pick", "suspects.csv"), facts.suspects)
     assigned = [Assigned(path=path, label="iris", part="train", row=row) for row, path in enumerate(doubted(facts))]

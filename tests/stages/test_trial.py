@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from automl.data.images import read_images
+from automl.data.pack import read_index
+from automl.data.store import StoreFacts, open_pixels, write_facts
 from automl.errors import StageFailed
-from automl.records import Checked, Picked
+from automl.records import Picked
 from automl.stages.trial import run_trial
 from automl.types import Epoch, FitSettings
 from tests.conftest import MakeContext
@@ -25,8 +29,7 @@ def arguments(make_context: MakeContext, bars_dataset: Path) -> dict[str, Any]:
         "settings": asdict(replace(SETTINGS, epochs=4)),
         "network": asdict(ctx.record(Picked).network),
         "start": str(ctx.input("pick", "first/model.weights.h5")),
-        "pixels": str(ctx.input("check", "pixels-16.u8")),
-        "n_images": ctx.record(Checked).n_images,
+        "pixels": str(ctx.input("check", "pixels-16")),
         "pack": str(ctx.folder.stage("pack")),
         "folder": str(ctx.folder.stage("tune") / "trial-3"),
         "seed": 1,
@@ -59,3 +62,36 @@ def test_a_trial_that_diverges_at_once_fails_with_the_rate_in_its_words(argument
     wild = FitSettings(**{**arguments["settings"], "learning_rate": 1e30})
     with pytest.raises(StageFailed, match=r"trial 3 has no epoch with a finite loss at learning rate 1e\+30"):
         run_trial({**arguments, "settings": asdict(wild)})
+
+
+def from_the_files(arguments: dict[str, Any], dataset: Path) -> None:
+    """Have the trial's store decode its pictures from the dataset's files; the packed ones go."""
+    store = Path(arguments["pixels"])
+    n_images = len(open_pixels(store))
+    shutil.rmtree(store)
+    store.mkdir()
+    facts = StoreFacts(kind="files", n_images=n_images, size_px=16, root=str(dataset), max_megapixels=64)
+    write_facts(store, facts)
+
+
+def test_a_trial_on_pictures_from_the_files_is_the_very_same_trial(
+    arguments: dict[str, Any], bars_dataset: Path
+) -> None:
+    packed = run_trial({**arguments, "settings": {**arguments["settings"], "epochs": 2}})
+    from_the_files(arguments, bars_dataset)
+    decoded = run_trial({**arguments, "settings": {**arguments["settings"], "epochs": 2}})
+
+    scores = [[{**epoch, "seconds": 0} for epoch in result["epochs"]] for result in (packed, decoded)]
+    assert scores[0] == scores[1]
+
+
+def test_a_file_that_went_while_a_trial_read_it_is_named_in_our_words(
+    arguments: dict[str, Any], bars_dataset: Path
+) -> None:
+    from_the_files(arguments, bars_dataset)
+    rows, _ = read_index(Path(arguments["pack"]), "train")
+    gone = {image.row: image.path for image in read_images(Path(arguments["pixels"]).parent / "images.csv")}[rows[0]]
+    (bars_dataset / gone).unlink()
+
+    with pytest.raises(StageFailed, match=rf"{gone} is no longer the file that check read: No such file"):
+        run_trial(arguments)

@@ -27,6 +27,7 @@ from automl.runs.folder import RunFolder
 from automl.runtime.context import ChildEnded
 from automl.types import BackboneScore, FitSettings, Image, Interval, Network, Variant, WeightsFound
 from tests.conftest import QuietFront
+from tests.stores import write_store
 
 SIZE_PX = 16
 CLASSES = ("across", "down", "slant")
@@ -74,7 +75,7 @@ def lay_run(folder: RunFolder, dataset: Path, *, n_validation: int = 24, learned
     check = folder.stage("check")
     check.mkdir(parents=True)
     write_images(check / "images.csv", images)
-    pixels.tofile(check / f"pixels-{SIZE_PX}.u8")
+    write_store(check, pixels)
     labels = np.array([CLASSES.index(image.label) for image in images])
     cuts = {"validation": (0, n_validation), "test": (n_validation, n_validation + 18)}
     cuts["train"] = (n_validation + 18, len(images))
