@@ -113,29 +113,31 @@ def scan(
         ]
         pool = ThreadPoolExecutor(threads)
         stack.callback(pool.shutdown, cancel_futures=True)
-        while so_far.n_files < len(files):
+        parts, n_files, n_images = [so_far], so_far.n_files, len(so_far.images)
+        while n_files < len(files):
             started = time.perf_counter()
             outcomes = []
-            chunk = files[so_far.n_files : so_far.n_files + step]
+            chunk = files[n_files : n_files + step]
             for outcome in pool.map(lambda file: earlier(file) or look(file), chunk):
                 outcomes.append(outcome)
                 progress(next(ticks), len(files))
             seconds = time.perf_counter() - started
-            found = _sorted_out(chunk, outcomes, first_row=len(so_far.images), seconds=seconds)
+            found = _sorted_out(chunk, outcomes, first_row=n_images, seconds=seconds)
             _commit(lines, looks, stores, found, [outcome for outcome in outcomes if isinstance(outcome, Decoded)])
-            so_far = joined(so_far, found)
-    write_looks(folder, len(so_far.images))
+            parts.append(found)
+            n_files, n_images = n_files + found.n_files, n_images + len(found.images)
+    write_looks(folder, n_images)
     for size in sizes_px:
         facts = StoreFacts(
             kind=choice.kind,
-            n_images=len(so_far.images),
+            n_images=n_images,
             size_px=size,
             rows_per_shard=rows_per_shard(size) if packed else 0,
             root="" if packed else listing.root,
             max_megapixels=0.0 if packed else max_megapixels,
         )
         write_facts(folder / store_name(size), facts)
-    return so_far
+    return joined(parts)
 
 
 def check_room(folder: Path, wanted_bytes: int) -> None:

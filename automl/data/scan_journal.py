@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,6 @@ class Scan:
         return len(self.images) + len(self.rejected)
 
 
-NOTHING: Final = Scan(images=(), rejected=(), turned=(), transparent=(), seconds=0)
 _SCAN: Final = TypeAdapter(Scan)
 _CHOICE: Final = TypeAdapter(Choice)
 
@@ -61,17 +61,21 @@ def begun_choice(folder: Path, inputs: Mapping[str, object]) -> Choice | None:
     return _CHOICE.validate_python(head["store"])
 
 
-def joined(first: Scan, second: Scan) -> Scan:
+def joined(parts: Sequence[Scan]) -> Scan:
+    """All chunks together, once: joined one by one they took .9 us a file of 25,000 files, and 11.9 of 200,000."""
     return Scan(
-        images=first.images + second.images,
-        rejected=first.rejected + second.rejected,
-        turned=first.turned + second.turned,
-        transparent=first.transparent + second.transparent,
-        animated=first.animated + second.animated,
-        mtimes_ns=first.mtimes_ns + second.mtimes_ns,
-        reused=first.reused + second.reused,
-        seconds=first.seconds + second.seconds,
+        images=tuple(chain.from_iterable(part.images for part in parts)),
+        rejected=tuple(chain.from_iterable(part.rejected for part in parts)),
+        turned=tuple(chain.from_iterable(part.turned for part in parts)),
+        transparent=tuple(chain.from_iterable(part.transparent for part in parts)),
+        animated=tuple(chain.from_iterable(part.animated for part in parts)),
+        mtimes_ns=tuple(chain.from_iterable(part.mtimes_ns for part in parts)),
+        reused=sum(part.reused for part in parts),
+        seconds=sum(part.seconds for part in parts),
     )
+
+
+NOTHING: Final = joined([])
 
 
 def read_journal(path: Path) -> tuple[dict[str, object], Scan | None]:
@@ -81,9 +85,7 @@ def read_journal(path: Path) -> tuple[dict[str, object], Scan | None]:
     """
     try:
         head, *lines = path.read_bytes().split(b"\n")[:-1]
-        inputs, found = json.loads(head), NOTHING
-        for line in lines:
-            found = joined(found, _SCAN.validate_json(line))
+        inputs, found = json.loads(head), joined([_SCAN.validate_json(line) for line in lines])
     except (OSError, ValueError):
         return {}, None
     return (inputs, found) if isinstance(inputs, dict) else ({}, None)
