@@ -66,7 +66,7 @@ KINDS: Final = (
     FindingKind(name="transparency", stage="check", severity="note"),
     FindingKind(name="converted modes", stage="check", severity="note"),
     FindingKind(name="mixed sizes", stage="check", severity="note"),
-    FindingKind(name="pixels not packed", stage="check", severity="warn; note where the recipe asks for it"),
+    FindingKind(name="pixels not packed", stage="check", severity="warn"),
     FindingKind(name="images taken over", stage="check", severity="note"),
     FindingKind(name=NOT_SPLIT, stage="split", severity="stop", final=True),
     FindingKind(name=NO_WEIGHT, stage="split", severity="stop", final=True),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from automl.bundle.predict import SCHEMA
 from automl.records import Gate
-from automl.types import Part, Scores, Variant, WeightsFound
+from automl.types import Part, Scores, Variant, Weighting, WeightsFound
 
 RESIZE: Final = {
     "code": "resize.py",
@@ -45,6 +45,7 @@ class BundleFacts:
     rejected: int  # files that could not be read
     description: str  # the owner's words
     gate: Gate | None = field(default=None)  # None: not yet judged
+    weighting: Weighting | None = None  # of the training images; None: they count alike
 
 
 def bundle_json(facts: BundleFacts) -> dict[str, Any]:

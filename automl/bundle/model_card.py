@@ -95,8 +95,13 @@ def variants(facts: BundleFacts) -> str:
 
 def data(facts: BundleFacts) -> str:
     rows = [(escape(label), *(str(counts.get(part, 0)) for part in PARTS)) for label, counts in facts.images.items()]
+    weights = ""
+    if used := facts.weighting:
+        zero = f" and {used.zero} taught nothing (weight 0)" if used.zero else ""
+        weights = f"In training {used.n} images had weights from {used.smallest:g} to {used.largest:g}{zero}; "
+        weights += "the figures count every image as one. "
     return (
-        f"## Data\n\n{table(('class', *PARTS), rows)}\n\n"
+        f"## Data\n\n{table(('class', *PARTS), rows)}\n\n{weights}"
         f"Files that could not be read: {facts.rejected}. Fingerprint of the dataset: `{facts.dataset_fingerprint}`."
     )
 

@@ -93,6 +93,7 @@ def gather(ctx: StageContext, *, n_features: int) -> BundleFacts:
         weights_licence=backbone_named(trained.network.backbone).licence,
         dataset_fingerprint=checked.dataset_fingerprint,
         images=ctx.record(Parted).per_class,
+        weighting=ctx.record(Parted).weighting,
         rejected=checked.n_rejected,
         description=ctx.recipe.export.description,
     )

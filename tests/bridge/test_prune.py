@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,7 +13,11 @@ import tensorflow as tf
 
 from automl.bridge.prune import prunable, prune, verified_sparsity
 from automl.bridge.schedule import Plan
+from automl.data.pack import write_index
+from automl.data.weights import relative, write_weights
 from automl.errors import StageFailed
+from automl.stages import prune as stage
+from automl.types import FitSettings
 from tests.bridge.networks import CLASSES, random_images, random_network, same_weights
 
 PLAN = Plan(sparsity=0.6, learning_rate=1e-3, epochs=2, steps=3, label_smoothing=0.1, seed=3)
@@ -123,3 +128,35 @@ def test_weights_reach_the_far_side_of_the_bridge():
     assert ones[0] == plain[0]
     assert same_weights(ones[1], plain[1])
     assert light[0] == pytest.approx(plain[0] / 4, rel=0.2)
+
+
+def test_the_stage_hands_the_weights_beside_the_labels_to_the_pruning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.arange(12) % 3
+    random_images(12, 16).tofile(tmp_path / "pixels-16.u8")
+    write_index(tmp_path, "train", np.arange(12), labels)
+    write_weights(tmp_path, relative([1.0 + label for label in labels]))
+    seen: list[Any] = []
+
+    def looks(model: Any, training: Any, plan: Plan, **_: Any) -> Any:
+        seen.extend(training(1).as_numpy_iterator())
+        raise StageFailed("seen")
+
+    monkeypatch.setattr(stage, "load_network", lambda *_: random_network("smallnet", 16))
+    monkeypatch.setattr(stage, "prune", looks)
+    settings = FitSettings(
+        learning_rate=1e-3, weight_decay=0.0, dropout=0.0, augmentation=0.2, flip=True, unfrozen=1.0,
+        batchnorm="trains", epochs=1, batch_size=4, warmup=0.0, label_smoothing=0.0, patience=1,
+    )  # fmt: skip
+    arguments = {
+        "network": {"backbone": "smallnet", "size_px": 16, "classes": list(CLASSES)}, "weights": "w", "target": "t",
+        "pixels": str(tmp_path / "pixels-16.u8"), "n_images": 12, "pack": str(tmp_path), "settings": asdict(settings),
+        "sparsity": 0.5, "learning_rate": 1e-3, "epochs": 1, "stop_at": 1e12, "seed": 1, "task": "classification",
+    }  # fmt: skip
+    with pytest.raises(StageFailed, match="seen"):
+        stage.prune_network(arguments)
+    assert len(seen) == 3
+    for pixels, classes, own in seen:
+        assert pixels.dtype == np.float32
+        np.testing.assert_allclose(own, (1 + classes) / 2, rtol=1e-6)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from automl.bundle.model_card import escape, model_card
 from automl.records import Gate
-from automl.types import Interval, WeightsFound
+from automl.types import Interval, Weighting, WeightsFound
 from tests.bundle.tiny_bundles import facts_of, scores_of, variant_of
 
 PASSED = Gate(
@@ -96,3 +96,10 @@ def test_bounds_are_printed_beside_their_value():
     scores = scores_of(("red", "green", "blue"))
     assert scores.accuracy == Interval(value=0.9, low=0.81, high=0.97)
     assert model_card(facts_of()).count("0.900 [0.810, 0.970]") == 2
+
+
+def test_weights_of_the_training_images_are_told_and_what_they_do_not_touch():
+    weighting = Weighting(n=90, zero=3, total=120.5, smallest=0.25, largest=4.0, effective={})
+    card = model_card(facts_of(weighting=weighting))
+    assert "90 images had weights from 0.25 to 4 and 3 taught nothing (weight 0); the figures count every image" in card
+    assert "weights from" not in model_card(facts_of())

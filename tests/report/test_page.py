@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from automl.report.facts import Facts
 from automl.report.page import duration, render, sentence, shown, size
+from automl.types import Weighting
 from tests.report.outline import Outline
 from tests.report.samples import CASES, two_classes, usual
 
@@ -198,3 +199,14 @@ def test_a_size_is_told_in_the_unit_that_fits():
 )
 def test_a_stages_words_become_a_sentence_but_names_keep_their_letters(words, told):
     assert sentence(words, "smallnet") == told
+
+
+def test_weights_are_told_with_what_they_leave_of_each_class():
+    facts = usual()
+    weighting = Weighting(n=90, zero=3, total=120.5, smallest=0.25, largest=4.0, effective={"b": 9.5, "a": 30.0})
+    page = render(replace(facts, parted=replace(facts.parted, weighting=weighting)), True)
+    told = re.sub(r"<[^>]+>", "", page[page.index("Weights in training") :][:900])
+    assert "90 images, from 0.25 to 4, 120.5 in all; 3 of weight 0 teach nothing" in told
+    assert told.index("b 9.5") < told.index("a 30.0")
+    assert "count every image as one" in told
+    assert "Weights in training" not in render(facts, True)

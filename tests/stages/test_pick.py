@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.data.images import read_split, read_suspects
+from automl.data.pack import read_index
 from automl.data.store import open_pixels
+from automl.data.weights import relative
 from automl.nets.build import load_network
 from automl.recipe.model import Pack, Recipe, Weights
 from automl.records import Checked, Picked
@@ -242,3 +244,30 @@ def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
     late = replace(finished.ctx, folder=RunFolder(tmp_path), deadline_at=1.0)
     assert pick._judge_all(late, rows, None, warnings.append) == [done]  # type: ignore[arg-type]
     assert warnings == ["smallnet is passed over: the deadline leaves no time for its probe"]
+
+
+def test_the_weights_beside_the_labels_go_into_the_probe_and_the_shares(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def fit_probe(features: object, labels: object, n_classes: int, *, weights: object, **_: object) -> object:
+        given.append(weights)
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr(pick, "load_entry", lambda _: fit_probe)
+    rows = read_index(finished.ctx.folder.stage("pack"), "train")
+    weights = relative([1.0 + label for label in rows[1]])
+    data = pick.Data(
+        pixels=np.zeros((1, 24, 24, 3), np.uint8), train=rows, validation=rows, n_classes=3, weights=weights
+    )
+    with pytest.raises(RuntimeError, match="seen"):
+        pick._fit_probe(finished.ctx, np.zeros((len(weights), 2), np.float32), data)
+    assert given[0] is weights
+
+    shares: list[np.ndarray] = []
+    monkeypatch.setattr(pick, "reset_head", lambda model, told: shares.append(told))
+    monkeypatch.setattr(pick, "save_weights", lambda *_: None)
+    pick._save_fresh(finished.ctx, finished.picked.network, data)
+    counts = np.bincount(rows[1]) * np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(shares[0] / shares[0].sum(), counts / counts.sum(), rtol=1e-5)

@@ -4,12 +4,16 @@ import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from automl.data.pack import read_index
+from automl.data.weights import relative, write_weights
 from automl.recipe.model import Recipe, Train
 from automl.records import Trained, Tuned
 from automl.runtime.context import StageContext
 from automl.stages import train
+from automl.stages.train import _feed
 from tests.conftest import MakeContext, QuietFront
 from tests.stages.trained_bars import SETTINGS, up_to_training
 
@@ -81,3 +85,12 @@ def test_without_time_for_an_epoch_the_probe_goes_on_at_once(training: StageCont
     assert (training.folder.stage("train") / trained.weights).read_bytes() == first.read_bytes()
     late.folder.write_record(trained)
     assert asdict(late.record(Trained)) == asdict(trained)
+
+
+def test_the_weights_beside_the_labels_go_into_the_training(training: StageContext) -> None:
+    pack = training.folder.stage("pack")
+    assert {len(batch) for batch in _feed(training, 8).training(1)} == {3}
+    _, labels = read_index(pack, "train")
+    write_weights(pack, relative([1.0 + label for label in labels]))
+    for _, classes, _, own in _feed(training, 8).training(1).as_numpy_iterator():
+        np.testing.assert_allclose(own, (1 + classes) / (1 + labels).mean(), rtol=1e-6)

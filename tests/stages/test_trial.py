@@ -6,13 +6,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from automl.data.images import read_images
 from automl.data.pack import read_index
 from automl.data.store import StoreFacts, open_pixels, write_facts
+from automl.data.weights import relative, write_weights
 from automl.errors import StageFailed
 from automl.records import Picked
+from automl.stages import trial
 from automl.stages.trial import run_trial
 from automl.types import Epoch, FitSettings
 from tests.conftest import MakeContext
@@ -95,3 +98,26 @@ def test_a_file_that_went_while_a_trial_read_it_is_named_in_our_words(
 
     with pytest.raises(StageFailed, match=rf"{gone} is no longer the file that check read: No such file"):
         run_trial(arguments)
+
+
+def test_the_weights_beside_the_labels_go_into_the_training(
+    arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fed: list[list[Any]] = []
+
+    def looks(model: Any, feed: Any, *_: Any, **__: Any) -> Any:
+        fed.append(list(feed.training(1).as_numpy_iterator()))
+        raise StageFailed("seen")
+
+    monkeypatch.setattr(trial, "fit", looks)
+    pack = Path(arguments["pack"])
+    _, labels = read_index(pack, "train")
+    for weights in (None, relative([1.0 + label for label in labels])):
+        write_weights(pack, weights)
+        with pytest.raises(StageFailed, match="seen"):
+            run_trial(arguments)
+    plain, weighted = fed
+    for (pixels, classes, seeds), (*same, own) in zip(plain, weighted, strict=True):
+        for mine, theirs in zip((pixels, classes, seeds), same, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        np.testing.assert_allclose(own, (1 + classes) / (1 + labels).mean(), rtol=1e-6)
