@@ -73,7 +73,9 @@ def export(dataset: Path, folder: Path, progress: Progress = lambda done, total:
         opened = load_entry(row.examples)(str(dataset).removeprefix(f"{row.prefix}:"))
     except (AutomlError, MemoryError):
         raise
-    except Exception as error:  # a library's own words for what may be anything: the network, the name, the disk
+    except Exception as error:  # a library's own words for what may be anything: the network, the name, the data
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"no room to download {dataset}: {error}. Wanted: more room there.") from error
         raise DataError(_unavailable(dataset, error)) from error
     assert isinstance(opened, Opened)
     parts = parts_of(opened.splits)

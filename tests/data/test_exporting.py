@@ -161,6 +161,14 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_written(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_is_full_while_the_package_downloads_is_no_fault_of_the_data(
+    tmp_path: Path, found: dict[str, Any]
+) -> None:
+    found["opened"] = OSError(28, "No space left on device", "/cache/x")
+    with pytest.raises(DiskFull, match=r"no room to download tfds:tiny: .*/cache/x"):
+        export(NAME, tmp_path / "dataset")
+
+
 @pytest.mark.parametrize(
     ("splits", "parts"),
     [
