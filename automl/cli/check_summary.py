@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -116,7 +117,7 @@ def _print_fix(console: Console, fix: Mapping[str, Any], n_files: int) -> None:
         print_table(("left out, for", "images", "for one"), rows, right=("images",), paths="for one")
     for label, spelling in fix["merged_labels"].items():
         console.print(Text(f"  label {_shown(label)} is now {_shown(spelling)}"), soft_wrap=True)
-    console.print(Text(f"{'train it':<9} automl run {fix['file']}"), soft_wrap=True)
+    console.print(Text(f"{'train it':<9} {shlex.join(['automl', 'run', fix['file']])}"), soft_wrap=True)
 
 
 def _example(paths: Sequence[str]) -> str:

@@ -6,35 +6,30 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-from automl.data.images import read_images, read_rejected
-from automl.data.store import open_pixels, store_name
-from automl.recipe.model import Recipe
-from automl.records import Checked, Parted
+from automl.records import Parted
 from automl.report.check import CheckFacts, example_paths, render_check
 from automl.report.pictures import data_address
 from automl.runs.atomic import write_text
-from automl.runs.folder import RunFolder
 from automl.runs.stops import judged
+from automl.stages.checked import read_checked
 
 
 def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Args: arguments: {"run", "recipe", "dataset", "page": where to write, "version", "created"}. Returns: {}."""
-    folder, recipe = RunFolder(Path(arguments["run"])), Recipe.model_validate(arguments["recipe"])
-    checked, parted = folder.record(Checked), folder.record(Parted)
-    size = max(checked.sizes_px)
-    pixels = open_pixels(folder.stage("check") / store_name(size))
-    rows = {image.path: image.row for image in read_images(folder.stage("check") / "images.csv")}
-    findings = judged((*checked.findings, *parted.findings), recipe.check)
+    there = read_checked(arguments)
+    parted = there.folder.record(Parted)
+    rows = {image.path: image.row for image in there.images}
+    findings = judged((*there.checked.findings, *parted.findings), there.recipe.check)
     facts = CheckFacts(
         dataset=PurePath(arguments["dataset"]).name,
         created=str(arguments["created"]),
         version=str(arguments["version"]),
-        checked=checked,
+        checked=there.checked,
         parted=parted,
         findings=findings,
-        rejected=read_rejected(folder.stage("check") / "rejected.csv"),
-        pictures={path: data_address(pixels[rows[path]]) for path in example_paths(findings, rows)},
-        size_px=size,
+        rejected=there.rejected,
+        pictures={path: data_address(there.pixels[rows[path]]) for path in example_paths(findings, rows)},
+        size_px=there.size_px,
     )
     write_text(Path(arguments["page"]), render_check(facts))
     return {}

@@ -8,11 +8,7 @@ from typing import Any, Final
 
 from automl.data.clean import clean, write_manifest
 from automl.data.duplicates import find_copies
-from automl.data.images import read_images, read_rejected
-from automl.data.store import open_pixels, store_name
-from automl.recipe.model import Recipe
-from automl.records import Checked
-from automl.runs.folder import RunFolder
+from automl.stages.checked import read_checked
 from automl.types import N_EXAMPLES
 
 ROWS: Final = ("paths with two labels", "missing files", "refused paths", "empty labels", "malformed rows",
@@ -26,19 +22,12 @@ def write_clean(arguments: Mapping[str, Any]) -> dict[str, object]:
     Returns: {"file", "images", "left_out": {why: {"count", "paths"}}, "merged_labels": {label: spelling}}.
     Raises: DataError: what is left is no dataset.
     """
-    folder, recipe = RunFolder(Path(arguments["run"])), Recipe.model_validate(arguments["recipe"])
-    checked = folder.record(Checked)
-    images = read_images(folder.stage("check") / "images.csv")
-    size = max(checked.sizes_px)
-    pixels = open_pixels(folder.stage("check") / store_name(size))
-    found = clean(
-        images,
-        read_rejected(folder.stage("check") / "rejected.csv"),
-        find_copies(images, pixels, near=recipe.split.near),
-    )
+    there = read_checked(arguments)
+    copies = find_copies(there.images, there.pixels, near=there.recipe.split.near)
+    found = clean(there.images, there.rejected, copies)
     path = Path(arguments["manifest"])
-    write_manifest(path, found.images, Path(checked.root), recipe.data)
-    rows = {finding.kind: finding for finding in checked.findings if finding.kind in ROWS}
+    write_manifest(path, found.images, Path(there.checked.root), there.recipe.data)
+    rows = {finding.kind: finding for finding in there.checked.findings if finding.kind in ROWS}
     return {
         "file": str(path),
         "images": len(found.images),
