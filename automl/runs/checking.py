@@ -93,7 +93,7 @@ def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
         "modes": checked.modes,
         "formats": checked.formats,
         "dataset_fingerprint": checked.dataset_fingerprint,
-        "findings": [asdict(finding) for finding in findings],
+        "findings": [{**asdict(finding), "paths": list(finding.paths)} for finding in findings],
         "advice": how_to_go_on(ending) if ending else "",
     }
 
