@@ -32,7 +32,7 @@ from automl.data.findings import ADVICE
 from automl.data.flags import read_flags
 from automl.data.images import read_images, read_rejected
 from automl.data.layouts import list_dataset, listing_fingerprint
-from automl.data.reading import N_EXAMPLES
+from automl.types import N_EXAMPLES
 from automl.errors import AutomlError
 from automl.recipe.model import Check, Pack, Recipe
 from automl.runs.folder import RunFolder
