@@ -164,7 +164,7 @@ def _gzip_bomb(draw: random.Random, files: Files) -> bytes:
     packer = zlib.compressobj(1, wbits=31)
     whole = packer.compress(_header(b"set/cat/zeros.png", b"%011o\0" % size))
     whole += b"".join(packer.compress(bytes(step)) for _ in range(size // step))
-    return whole + packer.compress(tarred(files)) + packer.flush()
+    return whole + packer.compress(bytes(1024)) + packer.flush()
 
 
 def _twice(draw: random.Random, files: Files) -> bytes:

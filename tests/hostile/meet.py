@@ -244,7 +244,10 @@ def _meet_archives(work: Path, draw: random.Random, photos: list[PillowImage.Ima
 
         outcome, found = _outcome(met, "archive", name, archive.name, meet)
         outcomes[outcome] += 1
-        met.expect(kind.fate in ("either", outcome), f"{name} is {outcome} ({found}), wanted: {kind.fate}")
+        met.expect(
+            kind.fate in ("either", outcome),
+            f"{name} is {outcome} ({list(found)[:9] if outcome == 'whole' else found}), wanted: {kind.fate}",
+        )
         if outcome == "refused":
             met.expect(not any(run.iterdir()), f"{name} was refused and left {sorted(run.rglob('*'))[:3]}")
         elif kind.fate == "whole":
