@@ -32,12 +32,12 @@ from automl.data.findings import ADVICE
 from automl.data.flags import read_flags
 from automl.data.images import read_images, read_rejected
 from automl.data.layouts import list_dataset, listing_fingerprint
-from automl.types import N_EXAMPLES
 from automl.errors import AutomlError
 from automl.recipe.model import Check, Pack, Recipe
 from automl.runs.folder import RunFolder
 from automl.runtime.context import StageContext
 from automl.stages import check
+from automl.types import N_EXAMPLES
 from tests.conftest import QuietFront
 from tests.hostile import archives, tables
 from tests.hostile.images import FORMATS, SUFFIX, hostile_files, saved
@@ -200,9 +200,9 @@ def _watched(met: Met, hostile: dict[str, Any], pixels: dict[str, Any]) -> Itera
     """The decoder as it is, each file's time taken and its pixels kept."""
     plain = scan._look_at
 
-    def look_at(root: Path, file: Any, *more: Any) -> Any:
+    def look_at(root: Path, file: Any, **more: Any) -> Any:
         with met.timed("image", hostile[file.path].kind if file.path in hostile else "good"):
-            found = plain(root, file, *more)
+            found = plain(root, file, **more)
         if isinstance(found, scan.Decoded):
             pixels[file.path] = found.pixels[0]
         return found
