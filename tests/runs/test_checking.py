@@ -48,7 +48,7 @@ def test_a_full_temporary_disk_is_told_before_anything_is_opened_with_the_way_to
     tmp_path, temporary, monkeypatch
 ):
     write_bars(tmp_path / "bars", per_class=6, size_px=8)
-    monkeypatch.setattr(resources, "map_mb", lambda *_: 10**9)
+    monkeypatch.setattr(resources, "least_room_mb", lambda *_, **__: 10**9)
 
     with pytest.raises(ResourceMissing, match=r"MB free\. Wanted: 1,000,000,000 MB .* name another folder by TMPDIR"):
         check_dataset(_request(tmp_path / "bars"), lambda _: None)
