@@ -19,6 +19,7 @@ from automl.errors import StageFailed
 from automl.stages import prune as stage
 from automl.types import FitSettings
 from tests.bridge.networks import CLASSES, random_images, random_network, same_weights
+from tests.stores import write_store
 
 PLAN = Plan(sparsity=0.6, learning_rate=1e-3, epochs=2, steps=3, label_smoothing=0.1, seed=3)
 IMAGES = random_images(4, 16)
@@ -134,7 +135,7 @@ def test_the_stage_hands_the_weights_beside_the_labels_to_the_pruning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = np.arange(12) % 3
-    random_images(12, 16).tofile(tmp_path / "pixels-16.u8")
+    pixels = write_store(tmp_path, random_images(12, 16))
     write_index(tmp_path, "train", np.arange(12), labels)
     write_weights(tmp_path, relative([1.0 + label for label in labels]))
     seen: list[Any] = []
@@ -151,7 +152,7 @@ def test_the_stage_hands_the_weights_beside_the_labels_to_the_pruning(
     )  # fmt: skip
     arguments = {
         "network": {"backbone": "smallnet", "size_px": 16, "classes": list(CLASSES)}, "weights": "w", "target": "t",
-        "pixels": str(tmp_path / "pixels-16.u8"), "n_images": 12, "pack": str(tmp_path), "settings": asdict(settings),
+        "pixels": str(pixels), "pack": str(tmp_path), "settings": asdict(settings),
         "sparsity": 0.5, "learning_rate": 1e-3, "epochs": 1, "stop_at": 1e12, "seed": 1, "task": "classification",
     }  # fmt: skip
     with pytest.raises(StageFailed, match="seen"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from automl.data.pack import read_index
+from automl.data.store import open_pixels
 from automl.data.weights import relative, write_weights
 from automl.recipe.model import Recipe, Train
 from automl.records import Trained, Tuned
@@ -89,8 +90,9 @@ def test_without_time_for_an_epoch_the_probe_goes_on_at_once(training: StageCont
 
 def test_the_weights_beside_the_labels_go_into_the_training(training: StageContext) -> None:
     pack = training.folder.stage("pack")
-    assert {len(batch) for batch in _feed(training, 8).training(1)} == {3}
+    pixels = open_pixels(training.input("check", "pixels-16"))
+    assert {len(batch) for batch in _feed(training, pixels, 8).training(1)} == {3}
     _, labels = read_index(pack, "train")
     write_weights(pack, relative([1.0 + label for label in labels]))
-    for _, classes, _, own in _feed(training, 8).training(1).as_numpy_iterator():
+    for _, classes, _, own in _feed(training, pixels, 8).training(1).as_numpy_iterator():
         np.testing.assert_allclose(own, (1 + classes) / (1 + labels).mean(), rtol=1e-6)
