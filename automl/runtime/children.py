@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -168,24 +168,24 @@ class Children:
         process = context.Process(  # type: ignore[attr-defined]  # typeshed gives it to each context, not to their base
             target=child_main, args=(there, job, name), name=entry, daemon=False
         )
-        with _main_hidden(), _signals_held():
+        with _main_hidden(), _signals_held():  # until it stands among those that are killed when the front leaves
             process.start()
-        there.close()
-        now = time.monotonic()
-        child = _Child(
-            process=process,
-            pipe=here,
-            result=Path(name),
-            log=log,
-            started=now,
-            limit_at=None if limit_s is None else now + limit_s,
-            parent=parent,
-            log_began=log_began,
-            request=request,
-        )
-        self._running.append(child)
-        if parent is not None:
-            parent.children.append(child)
+            there.close()
+            now = time.monotonic()
+            child = _Child(
+                process=process,
+                pipe=here,
+                result=Path(name),
+                log=log,
+                started=now,
+                limit_at=None if limit_s is None else now + limit_s,
+                parent=parent,
+                log_began=log_began,
+                request=request,
+            )
+            self._running.append(child)
+            if parent is not None:
+                parent.children.append(child)
         return child
 
     def _finish(self, child: _Child) -> None:
@@ -246,6 +246,7 @@ def _main_hidden() -> Iterator[None]:
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
     """A child starts with Ctrl-C and SIGTERM blocked, until it has settled; the front gets them right after."""
+    resource_tracker.ensure_running()  # else the first start would do so, and that lets go of both signals
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +36,7 @@ def run_stage(arguments: Mapping[str, Any]) -> dict[str, object]:
 def run_export(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Export the dataset of a name to the folder, see data/exporting.py. Args: arguments: {"dataset", "folder"}."""
     front = this_childs_front()
-    # From an empty folder: a package may take a folder of the name that lies in the current one for the dataset.
-    os.chdir(tempfile.mkdtemp())
     progress = lambda done, total: front.progress(done, total, "images exported")  # noqa: E731
-    return {"files": load_entry(EXPORT)(Path(arguments["dataset"]), Path(arguments["folder"]), progress)}
+    # From an empty folder: a package may take a folder of the name that lies in the current one for the dataset.
+    with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):
+        return {"files": load_entry(EXPORT)(Path(arguments["dataset"]), Path(arguments["folder"]), progress)}

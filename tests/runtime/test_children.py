@@ -3,7 +3,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,23 @@ def test_keras_children_have_keras_in_memory_and_nothing_of_its_noise_reaches_th
     second = children.run("keras", PROBES + "echo", {}, log=tmp_path / "log.txt")
     assert time.monotonic() - began < 3  # importing Keras alone takes longer
     assert first["pid"] != second["pid"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_interruption_while_a_child_starts_leaves_no_child_to_find_out_by_itself(tmp_path, monkeypatch, capfd):
+    started = []
+    begin = SpawnProcess.start
+
+    def start(process):
+        begin(process)
+        started.append(process)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # pytest may have others, which hold nothing
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    with pytest.raises(KeyboardInterrupt), Children(tmp_path / "forkserver.log", lambda _: None) as children:
+        children.run("plain", PROBES + "echo", {}, log=tmp_path / "log.txt")
+    with pytest.raises(ValueError, match="closed"):  # reaped: the front has waited for its end
+        started[0].is_alive()
     assert capfd.readouterr() == ("", "")
 
 
