@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from automl.code import load_entry
-from automl.data.archives import MAX_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS, ROOM_LEFT
+from automl.data.archives import ROOM_LEFT
+from automl.data.members import MAX_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
 from automl.data.named import FILES, STAMP, need_catalogue
 from automl.data.reading import part_of, some
 from automl.errors import AutomlError, DataError, DiskFull

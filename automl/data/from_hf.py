@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import datasets
 
-from automl.data.archives import MAX_MEMBER_BYTES
 from automl.data.exporting import Example, Opened
+from automl.data.members import MAX_MEMBER_BYTES
 from automl.errors import DataError, UsageError
 
 BUILDERS: Final = ("parquet", "arrow", "imagefolder")

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.data import archives
-from automl.data.archives import STAMP, Member, extract, holds_another, is_archive, is_extracted, judge, opened
+from automl.data import archives, members
+from automl.data.archives import STAMP, extract, holds_another, is_archive, is_extracted, opened
 from automl.data.layouts import list_dataset, listing_fingerprint
+from automl.data.members import Member, judge
 from automl.errors import DataError, DiskFull
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "datasets"
@@ -178,7 +179,7 @@ def _member(name: str, size: int = 1) -> Member:
     ],
 )
 def test_numbers_and_sizes_are_bounded(limit: str, value: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, limit, value)
+    monkeypatch.setattr(members, limit, value)
     with pytest.raises(DataError, match=message):
         judge((_member(f"{n}.png", 100) for n in range(4)), Path("set.zip"), 1)
 
