@@ -54,9 +54,12 @@ def inputs_of(listing: Listing, sizes_px: Sequence[int], max_megapixels: float, 
 
 
 def begun_choice(folder: Path, inputs: Mapping[str, object]) -> Choice | None:
-    """The store that a killed scan of the same inputs began with: it goes on with that. None: there is none."""
-    head, _ = read_journal(folder / JOURNAL)
-    if {name: value for name, value in head.items() if name != "store"} != inputs:
+    """The store that a killed scan of the same inputs has files in: it goes on with that. None: there is none.
+
+    A scan that committed nothing binds nobody: the disk may have been full for that moment alone.
+    """
+    head, found = read_journal(folder / JOURNAL)
+    if found is None or not found.n_files or {name: head[name] for name in head if name != "store"} != inputs:
         return None
     return _CHOICE.validate_python(head["store"])
 

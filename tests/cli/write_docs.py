@@ -27,16 +27,16 @@ def text() -> str:
     return INTRODUCTION + codes + "\n" + "\n".join(_helps(cli, "automl")) + "\n" + _keys() + "\n" + _findings()
 
 
-def _helps(command: click.Command, path: str) -> list[str]:
-    with click.Context(command, info_name=path) as context:
+def _helps(command: click.Command, name: str, above: click.Context | None = None) -> list[str]:
+    with click.Context(command, info_name=name, parent=above, **command.context_settings) as context:
         context.max_content_width = 110
         context.terminal_width = 110
-        found = [f"## {path}\n```\n{command.get_help(context)}\n```\n"]
+        found = [f"## {context.command_path}\n```\n{command.get_help(context)}\n```\n"]
         if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                inner = command.get_command(context, name)
+            for inner_name in command.list_commands(context):
+                inner = command.get_command(context, inner_name)
                 assert inner is not None
-                found += _helps(inner, f"{path} {name}")
+                found += _helps(inner, inner_name, context)
     return found
 
 

@@ -432,10 +432,16 @@ def test_looks_are_taken_over_without_pixels_and_pixels_never_from_a_scan_that_h
     assert [one.looks for one in taken if one] == list(read_looks(folder, 8))
 
 
-def test_a_killed_scan_goes_on_with_the_store_it_began_with(tmp_path: Path, folder: Path) -> None:
+def test_a_killed_scan_goes_on_with_the_store_it_has_committed_images_to(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset = _dataset(tmp_path / "set", range(6))
     inputs = inputs_of(list_dataset(dataset), (16,), 1, "a test")
     assert begun_choice(folder, inputs) is None
+    with pytest.raises(Killed):
+        _scan(dataset, folder, kind="files", kill_at=3)
+    assert begun_choice(folder, inputs) is None  # the disk may have been full for that moment alone
+    monkeypatch.setattr(scan_module, "CHUNK_FILES", 2)
     with pytest.raises(Killed):
         _scan(dataset, folder, kind="files", kill_at=3)
 
