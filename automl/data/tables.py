@@ -76,8 +76,9 @@ def _not_decoded(path: Path, name: str, encoding: str) -> str:
         data.decode(encoding)
         line, what = 1, "bytes"
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode(encoding, "ignore")
-        line, what = before.count("\n") + 1, f"the byte 0x{data[min(error.start, len(data) - 1)]:02x}"
+        read = error.object  # the bytes that `start` counts: a byte order mark is none of them
+        before = read[: error.start].decode(encoding, "ignore")
+        line, what = before.count("\n") + 1, f"the byte 0x{read[min(error.start, len(read) - 1)]:02x}"
     wanted = "UTF-8, or UTF-16 with a byte order mark"
     said = "UTF-16, as its byte order mark says" if encoding == "utf-16" else "UTF-8"
     return f"{name}: line {line} holds {what}, which is not {said}. Wanted: {wanted}. Save it so from its program."

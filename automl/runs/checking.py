@@ -22,6 +22,7 @@ from automl.runs.pipeline import execute
 from automl.runs.refused import GO_ON, in_words
 from automl.runs.stops import how_to_go_on, judged
 from automl.runtime.children import Children
+from automl.types import PARTS
 
 LAST: Final = "split"
 NAME: Final = "check"  # of the run in the scratch folder
@@ -73,7 +74,8 @@ def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
     findings = judged((*checked.findings, *parted.findings), request.recipe.recipe.check)
     ending = [finding for finding in findings if finding.severity == "stop"]
     is_split = all(finding.kind != NOT_SPLIT for finding in parted.findings)
-    parts = {label: parted.per_class.get(label, {}) if is_split else {} for label in checked.classes}
+    none = dict.fromkeys(PARTS, 0)  # of a class none of whose files can be read
+    parts = {label: parted.per_class.get(label, none) if is_split else {} for label in checked.classes}
     return {
         "dataset": address_of(request.dataset),
         "recipe": request.recipe.name,

@@ -30,6 +30,7 @@ from automl.runs import pipeline
 from automl.runs.begin import Request
 from automl.runs.pipeline import execute
 from tests.checking.made_up_sets import SETS, hopeless, leaking, listed, put, uneven
+from tests.conftest import write_bars
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "check"
 
@@ -163,6 +164,18 @@ def test_a_person_reads_facts_classes_and_findings_the_gravest_first(tmp_path: P
     assert isinstance(ended.exception, DataError)
     assert "a run would stop here: classes without images, too few images, rejected files" in str(ended.exception)
     assert "check.allow=[too few images, rejected files]" in str(ended.exception)
+
+
+def test_a_class_of_which_no_file_can_be_read_stands_in_the_table_beside_the_others(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=12, size_px=16)
+    for path in (tmp_path / "set" / "down").iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+
+    ended = CliRunner().invoke(cli, ["check", "set", "--set", "check.max_rejected=0.9"])
+
+    assert isinstance(ended.exception, DataError)
+    assert re.search(r"^down +0 +0 +0 +0$", ended.stdout, re.MULTILINE)
+    assert "classes without images" in ended.stdout
 
 
 def test_many_classes_are_bounded_and_names_cannot_command_the_terminal(tmp_path: Path) -> None:

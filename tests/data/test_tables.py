@@ -58,6 +58,7 @@ def test_empty_lines_are_skipped_and_rows_of_another_length_are_told_by_their_li
     [
         ("t.csv", b"path,label\n1.png,cat\n2.png,k\xe4se\n",
          r"t\.csv: line 3 holds the byte 0xe4, which is not UTF-8\. Wanted: UTF-8, or UTF-16 with a byte order mark"),
+        ("t.csv", b"\xef\xbb\xbfpath,label\n1.png,k\xe4se\n", r"line 2 holds the byte 0xe4, which is not UTF-8"),
         ("t.csv", b"\xff\xfep\x00,", r"t\.csv: line 1 holds .*not UTF-16, as its byte order mark says"),
         ("t.csv", "", r"t\.csv is empty\. Wanted: a line of column names"),
         ("t.csv", 'path,label\n1.png,"cat\n2.png,dog\n', r"t\.csv: line 3 cannot be read: .*quotes closed"),
@@ -68,7 +69,7 @@ def test_empty_lines_are_skipped_and_rows_of_another_length_are_told_by_their_li
         ("t.jsonl", '{"label": ' + "9" * 10_000 + "}", r"t\.jsonl: line 1 is no JSON: a value too deep or too long"),
         ("t.jsonl", json.dumps({"label": "x" * 1_000_000}), r"line 1 has a value of 1,000,000 characters"),
     ],
-    ids=range(10),
+    ids=range(11),
 )  # fmt: skip
 def test_what_cannot_be_read_is_one_message_with_its_line(
     tmp_path: Path, name: str, content: bytes | str, message: str
