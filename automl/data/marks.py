@@ -1,6 +1,6 @@
 """What marks a picture as odd: the tests behind the rules, each over all readable files of a set at once.
 
-Each threshold stands with what it was measured on: the twelve sets of real pictures in ../shared/datasets ("clean":
+Each threshold stands with what it was measured on: twelve sets of real pictures ("clean":
 28,532 files), and defects planted in the tuning halves of three of them (benchmarks/planted_defects.py; the other
 halves' figures are in docs/measurements.md). Where no number fits every set, a picture is compared with its own set.
 """

@@ -178,7 +178,7 @@ def own_words(pixels: PixelRows) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # TensorFlow, pruning or numpy: each wraps it in a class of its own
         if isinstance(fault := getattr(pixels, "fault", None), AutomlError):
             raise fault from error
         raise

@@ -61,7 +61,7 @@ def suspects_of(
     )
 
 
-def without_copies(
+def not_yet_told(
     images: Sequence[Image], twins: Sequence[Twins], near: Sequence[NearCopy], content: Callable[[int], object]
 ) -> tuple[Twins, ...]:
     """The pairs that nothing has told of yet: not copies of the same bytes or pixels, nor near copies, mirrored or not.

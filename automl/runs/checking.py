@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -139,8 +140,8 @@ def _without_run(text: str, folder: RunFolder) -> str:
     words = text.replace(GO_ON, "").replace("choose another folder with --runs", "name another folder by TMPDIR")
     if str(folder.log_txt) in words and folder.log_txt.is_file():
         handle, kept = tempfile.mkstemp(prefix="automl-check-", suffix=".log")
-        with open(handle, "wb") as file:  # noqa: PTH123  # of a handle
-            file.write(folder.log_txt.read_bytes())
+        os.close(handle)
+        Path(kept).write_bytes(folder.log_txt.read_bytes())
         words = words.replace(str(folder.log_txt), kept)
     return words.strip()
 

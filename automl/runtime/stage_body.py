@@ -36,7 +36,10 @@ def run_stage(arguments: Mapping[str, Any]) -> dict[str, object]:
 def run_export(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Export the dataset of a name to the folder, see data/exporting.py. Args: arguments: {"dataset", "folder"}."""
     front = this_childs_front()
-    progress = lambda done, total: front.progress(done, total, "images exported")  # noqa: E731
+
+    def progress(done: int, total: int) -> None:
+        front.progress(done, total, "images exported")
+
     # From an empty folder: a package may take a folder of the name that lies in the current one for the dataset.
     with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):
         return {"files": load_entry(EXPORT)(Path(arguments["dataset"]), Path(arguments["folder"]), progress)}

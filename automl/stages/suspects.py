@@ -20,8 +20,8 @@ from automl.data.suspect_findings import (
     findings_of_suspects,
     labels_not_judged,
     not_judged,
+    not_yet_told,
     suspects_of,
-    without_copies,
 )
 from automl.data.suspects import (
     LEAST_ACCURACY,
@@ -86,7 +86,7 @@ def find_suspects(
         return hashlib.blake2b(pixels[rows[at : at + 1]].tobytes(), digest_size=16).digest()
 
     near = read_near(ctx.input("split", "near.csv"))
-    twins = () if why else without_copies(images, find_twins(features), near, content)
+    twins = () if why else not_yet_told(images, find_twins(features), near, content)
     ctx.progress(2, 3, f"{backbone}: shortcuts")
     some = evenly(len(rows), MOST_IMAGES)
     shortcuts = judge_shortcuts(

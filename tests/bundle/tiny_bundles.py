@@ -66,7 +66,7 @@ def variant_of(name: str, **changes: object) -> Variant:
         "flips": 0, "size_bytes": 1_234_567, "gzip_bytes": 1_000_000, "latency_ms": 1.5, "latency_spread_ms": 0.1,
         "within_budget": True, "note": "",
     }  # fmt: skip
-    return Variant(**{**facts, **changes})  # type: ignore[arg-type]
+    return Variant(**{**facts, **changes})
 
 
 def facts_of(**changes: object) -> BundleFacts:
@@ -82,7 +82,7 @@ def facts_of(**changes: object) -> BundleFacts:
         "images": {name: {"train": 20, "validation": 10, "test": 10} for name in classes},
         "rejected": 0, "description": "",
     }  # fmt: skip
-    return BundleFacts(**{**facts, **changes})  # type: ignore[arg-type]
+    return BundleFacts(**{**facts, **changes})
 
 
 def colour_bundle(folder: Path, **changes: object) -> Path:

@@ -53,7 +53,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         assert name == "tiny"
         if isinstance(answer["opened"], Exception):
             raise answer["opened"]
-        return answer["opened"]  # type: ignore[no-any-return]
+        return answer["opened"]
 
     monkeypatch.setattr(exporting, "need_catalogue", lambda dataset: CATALOGUES[0])
     monkeypatch.setattr(exporting, "load_entry", lambda entry: open_dataset)

@@ -14,7 +14,8 @@ import pytest
 
 from automl.data.named import FILES, STAMP
 
-if find_spec("tensorflow_datasets") is None:  # importing it would load TensorFlow into this process
+# An extra that the lock leaves out, for its 16 packages. And importing it would load TensorFlow into this process.
+if find_spec("tensorflow_datasets") is None:
     pytest.skip("pip install 'automl[tfds]'", allow_module_level=True)
 
 PREPARE = """

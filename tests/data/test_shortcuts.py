@@ -11,7 +11,7 @@ from automl.types import Image
 
 def image(row: int, **facts: object) -> Image:
     plain: dict[str, object] = {"width_px": 300, "height_px": 200, "mode": "RGB", "format": "JPEG", "size_bytes": 9_000}
-    return Image(path=f"{row}.jpg", label="", part=None, sha256=str(row), row=row, **(plain | facts))  # type: ignore[arg-type]
+    return Image(path=f"{row}.jpg", label="", part=None, sha256=str(row), row=row, **(plain | facts))
 
 
 def colours(n: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from automl.data.suspect_findings import (
     finding_of_shortcuts,
     findings_of_suspects,
     labels_not_judged,
+    not_yet_told,
     suspects_of,
-    without_copies,
 )
 from automl.data.suspects import LabelError, Outlier, Twins
 from automl.types import Image
@@ -66,8 +66,8 @@ def test_what_was_told_as_copies_of_any_kind_is_not_told_again() -> None:
         NearCopy(first="rose/30.jpg", second="rose/40.jpg", bits=2, detail=0.9, mirrored=True),
         NearCopy(first="rose/2.jpg", second="rose/of the test set.jpg", bits=2, detail=0.9),
     )
-    assert without_copies(IMAGES, (same, near, mirrored, *TWINS), told, content) == TWINS
-    assert without_copies(IMAGES, (same, near, mirrored, *TWINS), (), content) == (near, mirrored, *TWINS)
+    assert not_yet_told(IMAGES, (same, near, mirrored, *TWINS), told, content) == TWINS
+    assert not_yet_told(IMAGES, (same, near, mirrored, *TWINS), (), content) == (near, mirrored, *TWINS)
 
 
 def test_nothing_is_said_of_nothing() -> None:

@@ -56,7 +56,7 @@ class Met:
     rejected: dict[str, int] = field(default_factory=dict)  # reason -> how many
     archives: dict[str, int] = field(default_factory=dict)  # refused, whole
     tables: dict[str, int] = field(default_factory=dict)
-    slowest_s: dict[str, float] = field(default_factory=dict)  # CPU seconds: the kind that took longest, of each
+    slowest_s: dict[str, dict[str, float]] = field(default_factory=dict)  # of each: the slowest kind, its CPU seconds
     grown_mb: dict[str, int] = field(default_factory=dict)  # the kind while which memory grew most, and by how much
 
     def expect(self, holds: bool, fault: str) -> None:
@@ -73,8 +73,8 @@ class Met:
         grown = round(_status_mb("VmHWM") - before_mb)
         if grown > next(iter(self.grown_mb.values()), 0):
             self.grown_mb = {kind: grown}
-        if spent > next(iter(self.slowest_s.get(of, {"": 0.0}).values())):  # type: ignore[attr-defined]
-            self.slowest_s[of] = {kind: round(spent, 2)}  # type: ignore[assignment]
+        if spent > next(iter(self.slowest_s.get(of, {"": 0.0}).values())):
+            self.slowest_s[of] = {kind: round(spent, 2)}
 
 
 def main(work: Path, seed: int, n_images: int, rounds: int, folder: Path | None) -> Met:

@@ -108,7 +108,7 @@ def backbone(
 ) -> BackboneScore:
     weights = WeightsFound(
         backbone=name,
-        source=source,  # type: ignore[arg-type]
+        source=source,
         path="" if source == "random" else f"/somewhere/private/{name}.h5",
         sha256="" if source == "random" else "5e" * 32,
     )
@@ -155,7 +155,7 @@ def variant(name: str, accuracy: float, drop: float, size: int, latency: float, 
         "within_budget": drop <= 0.01,
         "note": "",
     }
-    return Variant(**(facts | more))  # type: ignore[arg-type]
+    return Variant(**(facts | more))
 
 
 def fp32(accuracy: float, size: int = 9_412_000, latency: float = 6.93) -> Variant:
@@ -202,7 +202,7 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
                 "augmentation": 0.5,
                 "unfrozen": share,
             },
-            state=state,  # type: ignore[arg-type]
+            state=state,
             accuracy=accuracy,
             loss=None if accuracy is None else 1.4 - accuracy,
             seconds=seconds,

@@ -75,7 +75,7 @@ def suspects(**counts: int) -> list[Suspect]:
     return [
         Suspect(
             path=f"{kind} {at}", label="a", kind=kind.replace("_", " "), score=1 - at / 99, other=f"{kind} twin {at}"
-        )  # type: ignore[arg-type]
+        )
         for kind, n in reversed(counts.items())
         for at in range(n)
     ]

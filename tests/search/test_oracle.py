@@ -82,7 +82,7 @@ def test_proposals_lie_within_the_ranges_in_types_that_json_knows(eight_bayesian
         assert values.get("unfrozen", 1.0) in WIDE.unfrozen
         for name in RANGES:
             low, high = getattr(WIDE, name)
-            assert low <= values.get(name, low) <= high  # type: ignore[operator]
+            assert low <= values.get(name, low) <= high
 
 
 def test_a_failed_trial_or_one_whose_score_is_not_finite_teaches_nothing(eight_bayesian: list[Trial]) -> None:

@@ -211,7 +211,7 @@ def test_of_tied_backbones_of_about_one_speed_the_smallest_wins() -> None:
 def test_the_ranking_holds_every_backbone_once_whatever_the_order(n_right: list[int], random: object) -> None:
     field = [judged(f"b{n}", answers(hits), images_s=100.0 * 2**n, params_m=n) for n, hits in enumerate(n_right)]
     shuffled = list(field)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     ranking, _ = rank(field, seed=1)
     assert sorted(score.backbone for score in ranking) == sorted(one.score.backbone for one in field)
     assert rank(shuffled, seed=1)[0] == ranking
@@ -242,7 +242,7 @@ def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
     warnings: list[str] = []
     # The folder holds no earlier items.
     late = replace(finished.ctx, folder=RunFolder(tmp_path), deadline_at=1.0)
-    assert pick._judge_all(late, rows, None, warnings.append) == [done]  # type: ignore[arg-type]
+    assert pick._judge_all(late, rows, None, warnings.append) == [done]
     assert warnings == ["smallnet is passed over: the deadline leaves no time for its probe"]
 
 

@@ -144,7 +144,7 @@ def test_the_defaults_go_first_and_the_best_trials_settings_win(tuning: Tuning) 
     assert list(first) == ["learning_rate", "weight_decay", "dropout", "augmentation", "unfrozen"]
     best = max(tuned.trials, key=lambda trial: trial.accuracy or 0)
     assert tuned.best == best.number
-    assert tuned.settings == replace(defaults, **best.values)  # type: ignore[arg-type]
+    assert tuned.settings == replace(defaults, **best.values)
     assert tuned.reason == f"trial {best.number} of 5 did best on validation; all 5 trials were run"
     assert [trial.seconds for trial in tuned.trials] == [SECONDS] * 5
 
