@@ -37,6 +37,7 @@ def _finding(listing: Listing, kind: str) -> Finding:
 
 
 LABELS = "path,label\nimages/1.png,cat\nimages/2.png,cat\nimages/3.png,dog\nimages/4.png,dog\n"
+TWO = ("images/1.png", "images/2.png")
 PAIRS = [("images/1.png", "cat"), ("images/2.png", "cat"), ("images/3.png", "dog"), ("images/4.png", "dog")]
 
 
@@ -116,10 +117,68 @@ def test_a_first_line_that_is_data_is_told(tmp_path: Path) -> None:
         list_dataset(_set(tmp_path, {"labels.csv": LABELS.removeprefix("path,label\n")}))
 
 
-def test_a_column_called_set_without_any_parts_word_is_no_part(tmp_path: Path) -> None:
-    listing = list_dataset(_set(tmp_path, {"l.csv": "path,label,dataset\nimages/1.png,a,x\nimages/2.png,b,y\n"}))
+@pytest.mark.parametrize("column", ["set", "data_set", "dataset", "usage"])
+def test_a_column_called_set_without_any_parts_word_is_no_part_and_a_note(tmp_path: Path, column: str) -> None:
+    _set(tmp_path, {"l.csv": f"path,label,{column}\nimages/1.png,a,x\nimages/2.png,b,y\n"}, *TWO)
+
+    listing = list_dataset(tmp_path)
 
     assert listing.layout == "manifest: l.csv (path: path, label: label)"
+    (finding,) = listing.findings
+    assert (finding.kind, finding.severity) == ("columns that may be parts", "note")
+    assert f"{column!r} of l.csv (x, y)" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("split", ("fold1", "fold2")), ("Part", ("Test set 2023", "Training set 2023")), ("partition", ("0", "1")),
+     ("subset", ("A", "B"))],
+)  # fmt: skip
+def test_a_column_called_split_without_any_parts_word_is_warned_of(
+    tmp_path: Path, column: str, words: tuple[str, str]
+) -> None:
+    _set(tmp_path, {"l.csv": f"path,label,{column}\nimages/1.png,a,{words[0]}\nimages/2.png,b,{words[1]}\n"}, *TWO)
+
+    listing = list_dataset(tmp_path)
+
+    assert {file.part for file in listing.files} == {None}
+    (finding,) = listing.findings
+    assert (finding.kind, finding.severity, finding.count) == ("part columns not read", "warn", 1)
+    assert f"{column!r} of l.csv ({words[0]}, {words[1]})" in finding.text
+    assert "train, val or test in a usual spelling" in finding.advice
+    assert "--set data.part=none" in finding.advice
+    assert list_dataset(tmp_path, data=Data(part="none")).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("path,split\nimages/1.png,hand\nimages/2.png,foot\n", ""),  # the only column left: the label
+     ("path,label,split\nimages/1.png,a,hand\nimages/2.png,b,foot\n", "split"),
+     ("path,label,split\nimages/1.png,a,\nimages/2.png,b, \n", ""),  # empty: it gives no parts
+     ("path,label,split,set\nimages/1.png,a,A,train\nimages/2.png,b,B,train\n", "")],  # another one gives them
+)  # fmt: skip
+def test_a_column_called_split_that_is_read_or_empty_or_not_needed_is_no_finding(
+    tmp_path: Path, text: str, label: str
+) -> None:
+    assert list_dataset(_set(tmp_path, {"l.csv": text}, *TWO), data=Data(label=label)).findings == ()
+
+
+@pytest.mark.parametrize(("words", "held"), [(("2", "1"), "1, 2"), (("", ""), "empty cells alone")])
+def test_a_part_that_the_recipe_names_and_that_holds_no_parts_word_is_refused(
+    tmp_path: Path, words: tuple[str, str], held: str
+) -> None:
+    _set(tmp_path, {"l.csv": f"path,label,fold\nimages/1.png,a,{words[0]}\nimages/2.png,b,{words[1]}\n"})
+
+    with pytest.raises(
+        DataError, match=rf"l\.csv: the column 'fold' \(data\.part\) holds no part's word, but {held}\."
+    ):
+        list_dataset(tmp_path, data=Data(part="fold"))
+
+
+def test_a_part_without_words_in_a_table_that_is_called_after_a_part_is_that_part(tmp_path: Path) -> None:
+    _set(tmp_path, {"train.csv": "path,label,phase\nimages/1.png,a,\nimages/2.png,b,\n"})
+
+    assert {file.part for file in list_dataset(tmp_path, data=Data(part="phase")).files} == {"train"}
 
 
 @pytest.mark.parametrize(
