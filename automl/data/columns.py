@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from automl.data.files import SUFFIXES
-from automl.data.reading import shown, some
 from automl.data.tables import Table
+from automl.data.wording import shown, some
 from automl.recipe.model import Data
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {

@@ -13,9 +13,10 @@ from typing import Final
 from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, unread_parts
 from automl.data.labels import as_numbers, as_several
 from automl.data.paths import Images, inside
-from automl.data.reading import Folder, NoReading, Reading, listed, part_of, shown, some
+from automl.data.reading import Folder, NoReading, Reading, listed, part_of
 from automl.data.rows import Rows
 from automl.data.tables import Table, read_table
+from automl.data.wording import shown, some
 from automl.errors import DataError
 from automl.recipe.model import Data
 from automl.types import ListedFile, Part
