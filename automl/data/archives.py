@@ -14,12 +14,12 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
 from automl.data.members import TARS, UNREADABLE, ZIPS, Member, damaged, open_tar, refused, tidy, wanted_members
-from automl.data.named import is_named
+from automl.data.named import FILES, is_named
 from automl.data.reading import part_of
 from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError, DiskFull
@@ -30,7 +30,6 @@ MAX_DESCENTS: Final = 3
 CHUNK: Final = 1 << 20
 STAMP: Final = "extracted.json"
 """Beside the files: which archive they are of. It is written last."""
-FILES: Final = "files"  # the folder that holds them
 
 
 def is_archive(path: Path) -> bool:
@@ -51,21 +50,28 @@ def extract(archive: Path, folder: Path, progress: Callable[[int, int], None] = 
         return _top(folder / FILES)
     members = wanted_members(archive)
     need_room(members, folder.parent)
+    with made_whole(folder) as temporary:
+        _write(archive, members, temporary / FILES, progress)
+        os.sync()  # once for all files: what the stamp says must hold after a power cut as well
+        write_json(temporary / STAMP, {**_identity(archive), "files": len(members)})
+    return _top(folder / FILES)
+
+
+@contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """A temporary folder for files and their stamp, which takes the folder's place once all is in it, or is removed."""
     temporary = folder.with_name(f"{TEMPORARY}{folder.name}")
     for old in (temporary, folder):
         if old.exists():
             shutil.rmtree(old)
     (temporary / FILES).mkdir(parents=True)
     try:
-        _write(archive, members, temporary / FILES, progress)
-        os.sync()  # once for all files: what the stamp says must hold after a power cut as well
-        write_json(temporary / STAMP, {**_identity(archive), "files": len(members)})
+        yield temporary
         temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync_folder(folder.parent)
-    return _top(folder / FILES)
 
 
 def opened(dataset: Path, folder: Path) -> Path:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from automl.data.labels import label_key
-from automl.data.reading import Folder, NoReading, Reading, part_of, some
+from automl.data.reading import Folder, NoReading, Reading, part_of
+from automl.data.wording import some
 from automl.errors import DataError
 from automl.recipe.model import Data
 from automl.types import N_EXAMPLES, Finding, Severity

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from automl.data.files import SUFFIXES
-from automl.data.reading import shown, some
 from automl.data.tables import Table
+from automl.data.wording import shown, some
 from automl.recipe.model import Data
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -23,6 +23,8 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
     "weight": ("weight", "sample_weight"),
 }  # fmt: skip
 """The names by convention, as `normalised` writes them, the likeliest first; names of classes before their numbers."""
+OTHER_SENSES: Final = frozenset(("set", "data_set", "dataset", "usage"))
+"""Names of parts that as often mean something else, such as where an image comes from."""
 NO_COLUMN: Final = "none"
 """In the recipe: there is no such column, whatever it may be called."""
 NUMBERING: Final = frozenset(("", "id", "index", "idx", "no", "nr", "row", "unnamed_0", "unnamed"))
@@ -52,6 +54,7 @@ class Columns:
     group: int | None
     weight: int | None
     conventional: bool  # path and label have names that say so, or that the recipe gives
+    unread: tuple[int, ...] = ()  # where there is no part: columns with its name and none of its words, of no role
 
     def told(self, table: Table) -> str:
         """In words: "path: image, label: emotion"."""
@@ -87,12 +90,14 @@ def choose_columns(
             "such as path,label"
         )
     taken: dict[str, int | None] = {}
+    unread: list[int] = []
     for role in ("part", "group", "weight"):
         taken[role] = _wished(table, wish, role)
         if taken[role] is None and getattr(wish, role) == "":
             free = [at for at in _by_convention(table, role) if at not in taken.values()]
-            if role == "part":  # one of these names that holds no part's word is about something else
-                free = [at for at in free if any(map(is_part, table.column(at)))]
+            if role == "part":  # one of these names that holds no part's word may be about something else
+                named, free = free, [at for at in free if any(map(is_part, table.column(at)))]
+                unread = [] if free else [at for at in named if filled(table.column(at))]
             taken[role] = next(iter(free), None)
     path = _wished(table, wish, "path")
     if path is None:
@@ -106,7 +111,14 @@ def choose_columns(
     known = (wish.path or path in _by_convention(table, "path")) and (
         wish.label or label in _by_convention(table, "label")
     )
-    return Columns(path=path, label=label, yes=yes, conventional=bool(known), **taken)
+    return Columns(
+        path=path,
+        label=label,
+        yes=yes,
+        conventional=bool(known),
+        unread=tuple(at for at in unread if at not in {path, label, *yes, *taken.values()}),
+        **taken,
+    )
 
 
 def _wished(table: Table, wish: Data, role: str) -> int | None:
@@ -127,8 +139,27 @@ def _by_convention(table: Table, role: str) -> list[int]:
 
 
 def _are_files(cells: Sequence[str]) -> bool:
-    filled = [cell for cell in cells[:N_LOOKED_AT] if cell.strip()]
-    return bool(filled) and all(cell.strip().lower().endswith(tuple(SUFFIXES)) for cell in filled)
+    words = filled(cells[:N_LOOKED_AT])
+    return bool(words) and all(word.lower().endswith(tuple(SUFFIXES)) for word in words)
+
+
+def filled(cells: Sequence[str]) -> list[str]:
+    """The words of a column, without its empty cells."""
+    return [word for cell in cells if (word := cell.strip())]
+
+
+def unread_parts(table: Table, columns: Columns) -> tuple[list[str], list[str]]:
+    """The columns named as parts are that are not read: "'split' of labels.csv (A, B)".
+
+    Returns: those whose name means nothing else; those of OTHER_SENSES.
+    """
+    surely: list[str] = []
+    perhaps: list[str] = []
+    for at in columns.unread:
+        name = table.columns[at]
+        said = perhaps if normalised(name) in OTHER_SENSES else surely
+        said.append(f"{shown(name)!r} of {table.name} ({some(filled(table.column(at)))})")
+    return surely, perhaps
 
 
 def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None, tuple[int, ...]]:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from automl.code import load_entry
-from automl.data.archives import ROOM_LEFT
+from automl.data.archives import ROOM_LEFT, made_whole
 from automl.data.members import MAX_BYTES, MAX_MEMBER_BYTES, MAX_MEMBERS
 from automl.data.named import FILES, STAMP, need_catalogue
-from automl.data.reading import part_of, some
+from automl.data.reading import part_of
+from automl.data.wording import some
 from automl.errors import AutomlError, DataError, DiskFull
-from automl.runs.atomic import TEMPORARY, sync_folder, write_json
+from automl.runs.atomic import write_json
 
 Progress = Callable[[int, int], None]
 
@@ -81,23 +82,13 @@ def export(dataset: Path, folder: Path, progress: Progress = lambda done, total:
     assert isinstance(opened, Opened)
     parts = parts_of(opened.splits)
     _need_room(opened.size_bytes, folder)
-    temporary = folder.with_name(f"{TEMPORARY}{folder.name}")
-    for old in (temporary, folder):
-        if old.exists():
-            shutil.rmtree(old)
-    (temporary / FILES).mkdir(parents=True)
-    try:
+    with made_whole(folder) as temporary:
         n, without = _write(dataset, opened, parts, temporary / FILES, progress)
         os.sync()  # once for all files, as of an archive
         told = [f"split {split!r}, {opened.splits[split]} example(s)" for split in opened.splits if split not in parts]
         told += [f"{without} example(s) without an image"] if without else []
         stamp = {"dataset": str(dataset), "version": opened.version, "files": n, "left_out": told}
         write_json(temporary / STAMP, stamp)
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(folder.parent)
     return n
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
 from automl.data.files import is_odd, told
 from automl.data.scan_journal import Scan
 from automl.data.shared import conflicting_labels, exact_duplicates
+from automl.data.wording import examples, first_of
 from automl.errors import DataError
 from automl.finding_table import EMPTY_CLASSES, TOO_FEW
 from automl.recipe.model import Check
-from automl.types import N_EXAMPLES, Finding, Image, Listing, Rejected, gravest_first
+from automl.types import Finding, Image, Listing, Rejected, gravest_first
 
 UNEVEN: Final = 2  # the largest class has so many times the images of the smallest: it is said
 VERY_UNEVEN: Final = 10  # then a network that never names the smallest one may look good
 RARE: Final = 20  # images of a class; its share of the test set is three at split.test = 0.15
-CLASSES_TOLD: Final = 5
 
 ADVICE: Final = {  # why a file was rejected -> what its owner can do
     "empty file": "Get empty files anew from where they come from.",
@@ -83,7 +83,8 @@ def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) 
         yield Finding(
             kind=EMPTY_CLASSES,
             severity="stop",
-            text=f"{len(empty)} class(es) have not one usable image, {counted}: {_some_of(told, empty)}.",
+            text=f"{len(empty)} class(es) have not one usable image, {counted}: "
+            f"{first_of([told[label] for label in empty])}.",
             count=len(empty),
             advice=_add_or_drop(empty),
             paths=_examples(images, empty),
@@ -93,16 +94,11 @@ def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) 
             kind=TOO_FEW,
             severity="stop",
             text=f"{len(few)} class(es) have fewer usable images than check.min_images_per_class = {least}, {counted}: "
-            f"{_some_of(told, few)}.",
+            f"{first_of([told[label] for label in few])}.",
             count=len(few),
             advice=_add_or_drop(few),
             paths=_examples(images, few),
         )
-
-
-def _some_of(told: Mapping[str, str], labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - CLASSES_TOLD} more" if len(labels) > CLASSES_TOLD else ""
-    return ", ".join(told[label] for label in labels[:CLASSES_TOLD]) + more
 
 
 def _add_or_drop(labels: Sequence[str]) -> str:
@@ -110,7 +106,7 @@ def _add_or_drop(labels: Sequence[str]) -> str:
 
 
 def _examples(images: Sequence[Image], labels: Sequence[str]) -> tuple[str, ...]:
-    return _paths(image.path for image in images if image.label in labels)
+    return examples(image.path for image in images if image.label in labels)
 
 
 def _uneven_classes(images: Sequence[Image]) -> Iterator[Finding]:
@@ -145,8 +141,7 @@ def _uneven_classes(images: Sequence[Image]) -> Iterator[Finding]:
 
 
 def _counts_of(labels: Sequence[str], files: Mapping[str, int]) -> str:
-    more = f" and {len(labels) - CLASSES_TOLD} more" if len(labels) > CLASSES_TOLD else ""
-    return ", ".join(f"{label!r} {files[label]}" for label in labels[:CLASSES_TOLD]) + more
+    return first_of([f"{label!r} {files[label]}" for label in labels])
 
 
 def _rejected(rejected: Sequence[Rejected], n_files: int, most: float) -> Finding | None:
@@ -161,7 +156,7 @@ def _rejected(rejected: Sequence[Rejected], n_files: int, most: float) -> Findin
         text=f"{len(rejected)} file(s) cannot be used and are left out: {_reasons(rejected)}{share}.",
         count=len(rejected),
         advice=f"{advice} Or raise check.max_rejected." if too_many else advice,
-        paths=_paths(file.path for file in rejected),
+        paths=examples(file.path for file in rejected),
     )
 
 
@@ -194,7 +189,3 @@ def _ignored(listing: Listing) -> Finding | None:
 def _reasons(rejected: Sequence[Rejected]) -> str:
     counts = Counter(file.reason for file in rejected)
     return ", ".join(f"{count} x {reason}" for reason, count in sorted(counts.items()))
-
-
-def _paths(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(paths)[:N_EXAMPLES]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from automl.data.labels import as_segmentation
-from automl.data.reading import Facts, Folder, Reading, listed, part_of, some
+from automl.data.reading import Facts, Folder, Reading, listed, part_of
+from automl.data.wording import some
 from automl.recipe.model import Data
 from automl.types import N_EXAMPLES, Finding, ListedFile, Part
 

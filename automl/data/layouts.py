@@ -21,6 +21,7 @@ from automl.data.manifest import read_manifest, read_metadata
 from automl.data.reading import Facts, Folder, NoReading, Reading
 from automl.data.rows import MISSING
 from automl.data.tables import SUFFIXES as TABLES
+from automl.data.wording import first_of
 from automl.errors import DataError, RecipeError
 from automl.recipe.model import Data
 from automl.types import Finding, ListedFile, Listing, gravest_first
@@ -199,10 +200,9 @@ def _kept_classes(dataset: Path, found: set[str], drop_classes: Sequence[str], p
 def _refuse_small(files: Counter[str], least: int) -> None:
     small = sorted(label for label, count in files.items() if count < least)
     if small:
-        counts = ", ".join(f"{label!r} with {files[label]}" for label in small[:5])
-        more = f" and {len(small) - 5} more" if len(small) > 5 else ""
+        counts = first_of([f"{label!r} with {files[label]}" for label in small])
         raise DataError(
-            f"{len(small)} of {len(files)} classes have too few images: {counts}{more}. "
+            f"{len(small)} of {len(files)} classes have too few images: {counts}. "
             f"Wanted: at least {least} a class. Add images, or list the class under check.drop_classes."
         )
 

@@ -10,17 +10,19 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Final
 
-from automl.data.columns import Columns, Unfit, choose_columns, labels_of
+from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, unread_parts
 from automl.data.labels import as_numbers, as_several
 from automl.data.paths import Images, inside
-from automl.data.reading import Folder, NoReading, Reading, listed, part_of, shown, some
+from automl.data.reading import Folder, NoReading, Reading, listed, part_of
 from automl.data.rows import Rows
 from automl.data.tables import Table, read_table
+from automl.data.wording import shown, some
 from automl.errors import DataError
 from automl.recipe.model import Data
 from automl.types import ListedFile, Part
 
 MAX_LABEL: Final = 255  # characters; a folder's name, the other place that labels come from, has no more
+PART_WORDS: Final = "train, val or test in a usual spelling, or nothing"
 METADATA: Final = "metadata"
 """The stem of Hugging Face's manifests, which lie beside the images and name them by `file_name`."""
 
@@ -122,10 +124,17 @@ class _Manifest:
         return cls(table=table, folder=folder, columns=columns, part=part, found=paths, elsewhere=elsewhere)
 
     def read_into(self, rows: Rows) -> list[str]:
-        """Add all rows. Returns: why rows have several labels, in words, if some do."""
+        """Add all rows. Returns: why rows have several labels, in words, if some do.
+
+        Raises: DataError: a word of a part or a weight makes no sense, or the wished part has no word of one.
+        """
+        self._refuse_no_part()
         labels, several = labels_of(self.table, self.columns)
         rows.n += len(self.table.rows) + len(self.table.malformed)
         rows.malformed += [f"line {line} of {self.table.name}" for line in self.table.malformed]
+        surely, perhaps = unread_parts(self.table, self.columns)
+        rows.no_parts += surely
+        rows.perhaps_parts += perhaps
         if self.elsewhere:
             rows.elsewhere.append(f"those of {self.table.name} {self.elsewhere}")
         base = self.table.name.rpartition("/")[0]
@@ -150,11 +159,23 @@ class _Manifest:
         text = repr(path if len(path) <= 200 else f"{path[:197]}...")
         return f"{text} (line {self.table.lines[at]} of {self.table.name})"
 
+    def _refuse_no_part(self) -> None:
+        """Raises: DataError: not one word of the column is a part's; only the recipe can have named such a one."""
+        if self.columns.part is None or self.part:
+            return
+        words = self.table.column(self.columns.part)
+        if not any(map(part_of, words)):
+            raise DataError(
+                f"{self.table.name}: the column {shown(self.table.columns[self.columns.part])!r} (data.part) holds no "
+                f"part's word, but {some(filled(words)) or 'empty cells alone'}. Wanted: {PART_WORDS}. "
+                "Correct it, name another column, or do without one by --set data.part=none."
+            )
+
     def _part(self, at: int) -> Part | None:
         word = "" if self.columns.part is None else self.table.rows[at][self.columns.part].strip()
         part = part_of(word) if word else self.part
         if word and part is None:
-            raise DataError(self._nonsense(at, "part", word, "train, val or test in a usual spelling, or nothing"))
+            raise DataError(self._nonsense(at, "part", word, PART_WORDS))
         return part
 
     def _weight(self, at: int) -> float:

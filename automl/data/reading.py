@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from automl.types import Finding, ListedFile, Part
-
-N_SHOWN: Final = 5  # folders or columns that a sentence names at most
-LONGEST_SHOWN: Final = 100  # characters of a name that a sentence shows
 
 PART_NAMES: Final[dict[str, Part]] = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
@@ -72,16 +69,3 @@ def part_of(word: str) -> Part | None:
 
 def listed(path: str, facts: Facts, label: str, part: Part | None) -> ListedFile:
     return ListedFile(path=path, label=label, part=part, size_bytes=facts.size_bytes, mtime_ns=facts.mtime_ns)
-
-
-def some(names: Iterable[str], ending: str = "") -> str:
-    """The first names in words: "a/, b/ and 3 more"."""
-    every = sorted(set(names))
-    more = f" and {len(every) - N_SHOWN} more" if len(every) > N_SHOWN else ""
-    return ", ".join(f"{shown(name)}{ending}" for name in every[:N_SHOWN]) + more
-
-
-def shown(name: str) -> str:
-    """A name from the dataset as a message can hold it: cut where it is long, quoted where it is not printable."""
-    text = name if len(name) <= LONGEST_SHOWN else f"{name[: LONGEST_SHOWN - 3]}..."
-    return text if text.isprintable() else repr(text)

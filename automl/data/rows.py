@@ -14,7 +14,7 @@ MISSING: Final = "missing files"
 
 @dataclass(slots=True, kw_only=True)
 class Rows:
-    """The images that the rows list, and the rows that list none; examples say file, table and line."""
+    """The images that the rows list, and the rows that list none; examples say file, table and line, or the column."""
 
     merge: bool  # labels that differ by spelling alone are one
     n: int = 0
@@ -28,6 +28,8 @@ class Rows:
     again: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    no_parts: list[str] = field(default_factory=list)
+    perhaps_parts: list[str] = field(default_factory=list)
 
     def add(self, file: ListedFile) -> None:
         """Take a row; of those of one path the first counts, unless they differ: see SAID."""
@@ -78,6 +80,10 @@ class Said:
     advice: str
 
 
+PARTS_WANTED: Final = (
+    "If it gives the parts, write train, val or test in a usual spelling (training, dev, testing), or nothing; if not, "
+    "rename it, or say so by --set data.part=none."
+)
 SAID: Final = (
     Said(
         kind="paths with two labels",
@@ -94,6 +100,14 @@ SAID: Final = (
         text="{n} row(s) list an image in another part than before, {first!r} for one; each image is in the later part "
         "alone: test before validation before train.",
         advice="Keep each image in one part.",
+    ),
+    Said(
+        kind="part columns not read",
+        severity="warn",
+        of="no_parts",
+        text="{n} column(s) are named as parts are and hold no part's word, {first} for one; they are not read, and "
+        "the parts are as without them: those of folders or tables' names, else cut here.",
+        advice=PARTS_WANTED,
     ),
     Said(
         kind=MISSING,
@@ -139,6 +153,13 @@ SAID: Final = (
         of="elsewhere",
         text="no path lies where the manifest says, relative to it; the images were found elsewhere: {first}.",
         advice="Write the paths so that they lead there.",
+    ),
+    Said(
+        kind="columns that may be parts",
+        severity="note",
+        of="perhaps_parts",
+        text="{n} column(s) may be named for parts and hold no part's word, {first} for one; they are not read.",
+        advice=PARTS_WANTED,
     ),
     Said(
         kind="unlisted images",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import Copies, Group, NearCopy, by_content, is_conflicting
 from automl.data.split import Cut
+from automl.data.wording import examples
 from automl.finding_table import NOT_SPLIT
-from automl.types import N_EXAMPLES, PARTS, Finding, Image, Part
+from automl.types import PARTS, Finding, Image, Part
 
 
 def conflicting_labels(groups: Sequence[Group], what: str = "bytes") -> Finding | None:
@@ -25,7 +26,7 @@ def conflicting_labels(groups: Sequence[Group], what: str = "bytes") -> Finding 
         f"{labels}; all {sum(map(len, groups))} files are left out of every part.",
         count=len(groups),
         advice="Keep each picture in the one class that is right, and remove the other copies.",
-        paths=_paths(image.path for group in groups for image in group),
+        paths=examples(image.path for group in groups for image in group),
     )
 
 
@@ -40,7 +41,7 @@ def exact_duplicates(groups: Sequence[Group], what: str = "") -> Finding | None:
         "where the parts are cut here, copies stay in one part.",
         count=len(groups),
         advice="Remove the copies: an image that counts twice teaches nothing new.",
-        paths=_paths(image.path for group in groups for image in group),
+        paths=examples(image.path for group in groups for image in group),
     )
 
 
@@ -112,7 +113,7 @@ def _leak(groups: Sequence[Group], first: Part, second: Part) -> Finding | None:
         f"{second} set stays as given.",
         count=len(shared),
         advice=f"Remove them from {first}.",
-        paths=_paths(image.path for group in shared for image in group if image.part in {first, second}),
+        paths=examples(image.path for group in shared for image in group if image.part in {first, second}),
     )
 
 
@@ -146,7 +147,7 @@ def _shared_groups(images: Sequence[Image], cut: Cut) -> Finding | None:
         "is too good.",
         count=len(divided),
         advice="Give each group to one part, or leave the parts to automl: it keeps groups together.",
-        paths=_paths(group[0].path for group in divided.values()),
+        paths=examples(group[0].path for group in divided.values()),
     )
 
 
@@ -219,7 +220,7 @@ def _broken_chains(groups: Sequence[Group], copies: Copies, cut: Cut) -> Finding
         f"{first!r} as {twin!r} for one, at the end of a chain of near copies too long to be kept together.",
         count=len(told),
         advice="Remove those that are copies, or give the images of a chain one group, which keeps them together.",
-        paths=_paths(path for pair in told.items() for path in pair),
+        paths=examples(path for pair in told.items() for path in pair),
     )
 
 
@@ -249,7 +250,7 @@ def _tiny_classes(cut: Cut, label_of: Mapping[str, str]) -> Finding | None:
         "images they may go elsewhere.",
         count=len(cut.moved),
         advice="Add images of these classes.",
-        paths=_paths(sorted(cut.moved)),
+        paths=examples(sorted(cut.moved)),
     )
 
 
@@ -272,8 +273,4 @@ def _told(pair: NearCopy) -> str:
 
 
 def _both(pairs: Sequence[NearCopy]) -> tuple[str, ...]:
-    return _paths(path for pair in pairs for path in (pair.first, pair.second))
-
-
-def _paths(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(paths)[:N_EXAMPLES]
+    return examples(path for pair in pairs for path in (pair.first, pair.second))

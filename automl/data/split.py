@@ -9,11 +9,12 @@ holds for it alone, so its part is a function of its content, and of independent
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from automl.data.duplicates import Copies, by_content, is_conflicting
 from automl.data.units import Unit, units_of
+from automl.data.wording import first_of
 from automl.errors import DataError, RecipeError
 from automl.recipe.model import Split
 from automl.types import PARTS, Image, Part
@@ -43,7 +44,7 @@ class Cut:
     moved: frozenset[str]  # paths whose place the rule for tiny classes decided, and not their content
 
 
-def assign_parts(images: Iterable[Image], copies: Copies, config: Split, seed: int) -> Cut:
+def assign_parts(images: Sequence[Image], copies: Copies, config: Split, seed: int) -> Cut:
     """Give every image that is kept its part: copies and groups together, the same in any file order.
 
     Parts that the dataset gives are kept as given; the others are cut from what is train or not given. Left out are
@@ -63,7 +64,8 @@ def assign_parts(images: Iterable[Image], copies: Copies, config: Split, seed: i
         config: the shares of the parts that are not given.
         seed: another seed cuts otherwise.
     Raises:
-        DataError: a class has too few different images, or too few units, to fill the parts.
+        DataError: a class has too few different images, or too few units, to fill the parts, or lies in given parts
+            alone from which nothing is learned.
         RecipeError: folds are asked of a dataset that gives its validation part.
     """
     groups = [group for group in by_content(images, copies).values() if not is_conflicting(group)]
@@ -75,6 +77,7 @@ def assign_parts(images: Iterable[Image], copies: Copies, config: Split, seed: i
             f"split.folds is {config.folds}, and the dataset gives its own validation part, which stays as it is. "
             "Set split.folds to 0, or move the validation images to train."
         )
+    _refuse_judged_alone(images, {image.label for image in kept})
     pool = [unit for unit in units if {image.part for image in unit.images} <= {None, "train"}]
     free = {unit.key for unit in pool}
     cells = cells_of(config, given)
@@ -171,6 +174,21 @@ def without_copies(parts: Mapping[str, Part], images: Sequence[Image], copies: C
                     if left.get(image.path) in judged:
                         del left[image.path]
     return left
+
+
+def _refuse_judged_alone(images: Sequence[Image], labels: Set[str]) -> None:
+    """Raises: DataError: all images of a class are given for validation and test."""
+    counts = Counter((image.label, image.part) for image in images)
+    alone = sorted(label for label in labels if not (counts[label, "train"] or counts[label, None]))
+    if alone:
+        told = [
+            f"{label!r} ({' and '.join(f'{n} in {part}' for part in PARTS if (n := counts[label, part]))} alone)"
+            for label in alone
+        ]
+        raise DataError(
+            f"{len(alone)} class(es) have no image to learn from: {first_of(told)}. Wanted: images of each class in "
+            f"train. Add some, or list such a class under check.drop_classes, as {alone[0]!r}."
+        )
 
 
 def _refuse_too_few(labels: Sequence[str], pool: Sequence[Unit], copies: Copies, cells: Sequence[Cell]) -> None:

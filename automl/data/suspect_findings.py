@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from automl.data.duplicates import NearCopy
 from automl.data.shortcuts import ALL, Shortcut, loud
 from automl.data.suspects import LEAST_ACCURACY, LabelError, Outlier, Twins
-from automl.types import N_EXAMPLES, Finding, Image, Part, Suspect, gravest_first
+from automl.data.wording import examples
+from automl.types import Finding, Image, Part, Suspect, SuspectKind, gravest_first
 
 MANY: Final = 0.03  # share of the images; flowers without its twelve copies, dogcat and sign_digits: .003 to .013
 MANY_IMAGES: Final = 5  # and at least so many
@@ -27,37 +28,14 @@ def suspects_of(
     Args:
         images: those that rows of the others count.
     """
+
+    def suspect(kind: SuspectKind, row: int, score: float, other: str) -> Suspect:
+        return Suspect(path=images[row].path, label=images[row].label, kind=kind, score=round(score, 4), other=other)
+
     return (
-        *(
-            Suspect(
-                path=images[error.row].path,
-                label=images[error.row].label,
-                kind="label error",
-                score=round(1 - error.own_probability, 4),
-                other=classes[error.suggested],
-            )
-            for error in errors
-        ),
-        *(
-            Suspect(
-                path=images[pair.first].path,
-                label=images[pair.first].label,
-                kind="near duplicate",
-                score=round(pair.similarity, 4),
-                other=images[pair.second].path,
-            )
-            for pair in twins
-        ),
-        *(
-            Suspect(
-                path=images[outlier.row].path,
-                label=images[outlier.row].label,
-                kind="outlier",
-                score=round(outlier.distance, 4),
-                other="",
-            )
-            for outlier in outliers
-        ),
+        *(suspect("label error", one.row, 1 - one.own_probability, classes[one.suggested]) for one in errors),
+        *(suspect("near duplicate", one.first, one.similarity, images[one.second].path) for one in twins),
+        *(suspect("outlier", one.row, one.distance, "") for one in outliers),
     )
 
 
@@ -146,7 +124,7 @@ def _label_errors(images: Sequence[Image], classes: Sequence[str], errors: Seque
         f"looks like {classes[errors[0].suggested]!r}, for one; all were used as they are labelled.",
         count=len(errors),
         advice=f"Look at them ({WHERE}), and correct the labels that are wrong.",
-        paths=_paths(images[error.row].path for error in errors),
+        paths=examples(images[error.row].path for error in errors),
     )
 
 
@@ -164,7 +142,7 @@ def _twins(images: Sequence[Image], parts: Sequence[Part], twins: Sequence[Twins
         f"for one{': ' if more else ''}{', '.join(more)}.",
         count=len(twins),
         advice=f"Look at them ({WHERE}): keep one of each pair, or put them into one group.",
-        paths=_paths(image.path for pair in twins for image in (images[pair.first], images[pair.second])),
+        paths=examples(dict.fromkeys(images[at].path for pair in twins for at in (pair.first, pair.second))),
     )
 
 
@@ -178,9 +156,5 @@ def _outliers(images: Sequence[Image], outliers: Sequence[Outlier]) -> Finding |
         text=f"{len(outliers)} image(s) are far from all others, {first!r} the farthest.",
         count=len(outliers),
         advice=f"Look whether they belong to the set ({WHERE}); most sets have some that do.",
-        paths=_paths(images[outlier.row].path for outlier in outliers),
+        paths=examples(images[outlier.row].path for outlier in outliers),
     )
-
-
-def _paths(paths: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(paths))[:N_EXAMPLES]

@@ -343,10 +343,42 @@ def test_a_class_with_three_different_images_is_refused_by_name() -> None:
         assign_parts(images, BYTES, SPLIT, seed=1)
 
 
-def test_a_class_that_only_the_given_test_part_has_is_refused() -> None:
-    images = [*_given(train=5, validation=2, test=2), an_image("test/cow/0.png", "cow", "cow", part="test")]
+@pytest.mark.parametrize(
+    ("given", "parts", "said"),
+    [
+        ({"train": 5, "validation": 2, "test": 2}, ["test"], r"1 class\(es\).*: 'cow' \(1 in test alone\)\. "),
+        ({"train": 5, "test": 2}, ["test", "test"], r"'cow' \(2 in test alone\)\. "),  # validation is yet to be cut
+        ({"train": 5, "validation": 2}, ["validation"], r"'cow' \(1 in validation alone\)\. "),
+        ({"train": 5, "validation": 2, "test": 2}, ["validation", "test"],
+         r"'cow' \(1 in validation and 1 in test alone\)\. "),
+    ],
+)  # fmt: skip
+def test_a_class_that_only_judging_given_parts_have_is_refused_with_where_it_lies(
+    given: dict[str, int], parts: list[Part], said: str
+) -> None:
+    cows = [an_image(f"{n}.png", "cow", f"cow {n}", part=part) for n, part in enumerate(parts)]
 
-    with pytest.raises(DataError, match="class 'cow' has 0 different"):
+    with pytest.raises(
+        DataError, match=said + r"Wanted: images of each class in train\..*check\.drop_classes, as 'cow'"
+    ):
+        assign_parts([*_given(**given), *cows], BYTES, SPLIT, seed=1)
+
+
+def test_all_classes_that_only_the_given_test_part_has_are_named_at_once() -> None:
+    images = [an_image(f"{n}.png", f"new {n}", f"{n}", part="test") for n in range(7)]
+
+    with pytest.raises(DataError, match=r"7 class\(es\) .*'new 0' \(1 in test alone\), 'new 1' .* and 2 more\."):
+        assign_parts([*_given(train=5, test=2), *images], BYTES, SPLIT, seed=1)
+
+
+def test_a_class_whose_training_images_are_all_copies_of_test_images_is_refused_as_such() -> None:
+    images = [
+        *_given(train=5, validation=2, test=2),
+        an_image("test/cow/0.png", "cow", "cow", part="test"),
+        an_image("train/cow/0.png", "cow", "cow", part="train"),
+    ]
+
+    with pytest.raises(DataError, match=r"class 'cow' has 0 different .*: none in train that is no copy"):
         assign_parts(images, BYTES, SPLIT, seed=1)
 
 

@@ -1,9 +1,7 @@
-"""Whole sets of records as a run would leave them, made by hand: the usual case, and the ones at the edge."""
+"""A whole set of records as a run would leave them, made by hand: the usual case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -22,145 +20,19 @@ from automl.records import (
     Tuned,
 )
 from automl.report.facts import Facts, Setting, Surroundings
-from automl.report.pictures import Pixels, data_address, samples
+from automl.report.pictures import data_address, samples
 from automl.types import (
-    BackboneScore,
-    ClassScore,
-    Epoch,
     Finding,
     FitSettings,
-    Interval,
     Network,
     Part,
     Rejected,
-    Scores,
     Suspect,
     Trial,
-    Variant,
-    WeightsFound,
 )
+from tests.report.pieces import SIZE_PX, backbone, confusion_of, epochs_of, fp32, interval, picture, scores, variant
 
 FLOWERS: Final = ("daisy", "dandelion", "foxglove", "iris", "rose", "sunflower", "tulip")
-HOSTILE: Final = (
-    "<script>alert(1)</script>",
-    "\"quoted\" & 'single'",
-    "$\\frac{1}{0}$ {{ 7*7 }} {% raw %}",
-    "long " + "name" * 50,
-    "ورد أحمر",
-    "turned \u202eevil",
-    "👩‍🌾 花 🌻",
-    "control \x00\x1b[31m \udcff",
-    "-->]]></style>",
-    " ",
-)
-SIZE_PX: Final = 160
-
-
-def scores(confusion: np.ndarray, classes: tuple[str, ...], log_loss: float) -> Scores:
-    """Scores that fit a confusion matrix, int (classes, classes)."""
-    hits, truth, said = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
-    recall, precision = hits / np.maximum(truth, 1), hits / np.maximum(said, 1)
-    f1 = 2 * recall * precision / np.maximum(recall + precision, 1e-9)
-    n = int(confusion.sum())
-    return Scores(
-        n=n,
-        accuracy=interval(float(hits.sum() / n), n),
-        macro_f1=interval(float(f1.mean()), n),
-        log_loss=log_loss,
-        per_class=tuple(
-            ClassScore(
-                label=label, n=int(truth[i]), precision=float(precision[i]), recall=float(recall[i]), f1=float(f1[i])
-            )
-            for i, label in enumerate(classes)
-        ),
-        confusion=tuple(tuple(int(value) for value in row) for row in confusion),
-    )
-
-
-def interval(value: float, n: int) -> Interval:
-    half = 1.96 * (max(value * (1 - value), 1e-4) / n) ** 0.5
-    return Interval(value=value, low=max(0.0, value - half), high=min(1.0, value + half))
-
-
-def confusion_of(n_classes: int, per_class: int, wrong: int, seed: int = 3) -> np.ndarray:
-    """`per_class` images of each class, of which up to `wrong` are taken for other classes."""
-    rng = np.random.default_rng(seed)
-    matrix = np.zeros((n_classes, n_classes), dtype=int)
-    for truth in range(n_classes):
-        missed = rng.integers(0, wrong + 1)
-        matrix[truth, truth] = per_class - missed
-        for _ in range(missed):
-            matrix[truth, (truth + 1 + rng.integers(0, n_classes - 1)) % n_classes] += 1
-    return matrix
-
-
-def picture(number: int, size_px: int = SIZE_PX) -> Pixels:
-    """A coloured wave, another for each number."""
-    y, x = np.mgrid[:size_px, :size_px] / size_px
-    rng = np.random.default_rng(number)
-    tone = rng.uniform(60, 230, 3)
-    wave = 0.65 + 0.35 * np.sin(2 * np.pi * (rng.uniform(1, 4) * x + rng.uniform(1, 4) * y))
-    return np.asarray(wave[..., None] * tone, dtype=np.uint8)
-
-
-def backbone(
-    name: str, accuracy: float, n: int, params_m: float, speed: float, source: str = "folder"
-) -> BackboneScore:
-    weights = WeightsFound(
-        backbone=name,
-        source=source,
-        path="" if source == "random" else f"/somewhere/private/{name}.h5",
-        sha256="" if source == "random" else "5e" * 32,
-    )
-    return BackboneScore(
-        backbone=name,
-        weights=weights,
-        params_m=params_m,
-        size_px=SIZE_PX,
-        n_features=1_472,
-        images_s=speed,
-        knn_accuracy=accuracy - 0.06,
-        probe_accuracy=interval(accuracy, n),
-        probe_c=0.003,
-        validation_accuracy=accuracy + 0.01,
-        validation_loss=1.2 - accuracy,
-    )
-
-
-def epochs_of(n: int, start: float, end: float) -> tuple[Epoch, ...]:
-    return tuple(
-        Epoch(
-            number=number,
-            loss=2.2 * (1 - at) ** 2 + 0.08,
-            accuracy=min(1.0, start - 0.12 + (end - start + 0.16) * at),
-            validation_loss=0.9 * (1 - at) ** 2 + 0.3 + 0.05 * at,
-            validation_accuracy=start + (end - start) * at + 0.012 * np.sin(4 * number),
-            seconds=8.5,
-        )
-        for number, at in ((k, (k - 1) / max(1, n - 1)) for k in range(1, n + 1))
-    )
-
-
-def variant(name: str, accuracy: float, drop: float, size: int, latency: float, **more: object) -> Variant:
-    facts: dict[str, object] = {
-        "name": name,
-        "file": f"{name}.onnx",
-        "accuracy": accuracy,
-        "accuracy_drop": Interval(value=drop, low=drop - 0.008, high=drop + 0.009),
-        "flips": round(300 * abs(drop)) + 2,
-        "size_bytes": size,
-        "gzip_bytes": int(size * 0.9),
-        "latency_ms": latency,
-        "latency_spread_ms": 0.04,
-        "within_budget": drop <= 0.01,
-        "note": "",
-    }
-    return Variant(**(facts | more))
-
-
-def fp32(accuracy: float, size: int = 9_412_000, latency: float = 6.93) -> Variant:
-    exact = Interval(value=0.0, low=0.0, high=0.0)
-    return variant("fp32", accuracy, 0.0, size, latency, accuracy_drop=exact, flips=0)
 
 
 def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 5, size_px: int = SIZE_PX) -> Facts:
@@ -430,138 +302,3 @@ def suspects_among(classes: tuple[str, ...]) -> tuple[Suspect, ...]:
         Suspect(path=f"{two}/far{at}.jpg", label=two, kind="outlier", score=0.47, other="") for at in range(2)
     )
     return (*errors, *twins, *outliers)
-
-
-def digits() -> Facts:
-    """Small grey pictures, a net from random weights, nothing wrong with the data."""
-    facts = usual(tuple("0123456789"), per_class=36, wrong=1, size_px=32)
-    found = backbone("smallnet", 0.955, 1_078, 0.31, 2_200.0, source="random")
-    return replace(
-        facts,
-        name="demo",
-        checked=replace(facts.checked, findings=(), n_rejected=0, modes={"L": 1_797}, formats={"PNG": 1_797}),
-        rejected=(),
-        parted=replace(facts.parted, left_out=0),
-        picked=replace(
-            facts.picked,
-            ranking=(found,),
-            chosen="smallnet",
-            weights=found.weights,
-            start="first/model.weights.h5",
-            flip_is_safe=False,
-            flip_accuracy=0.41,
-            reason="the only backbone of the recipe",
-            findings=(),
-        ),
-        suspects=(),
-        made=replace(facts.made, warnings=(), recipe="demo", dataset="digits"),
-    )
-
-
-def two_classes() -> Facts:
-    return usual(("cat", "dog"), per_class=60, wrong=9)
-
-
-def sixty_classes() -> Facts:
-    return usual(tuple(f"species {number:02}" for number in range(60)), per_class=12, wrong=4)
-
-
-def no_trial_finished() -> Facts:
-    """The search came to nothing, so did training: the probe went on."""
-    facts = usual()
-    failed = tuple(
-        replace(trial, state="failed", accuracy=None, loss=None, epochs=(), error="out of memory")
-        for trial in facts.tuned.trials
-    )
-    return replace(
-        facts,
-        tuned=replace(
-            facts.tuned, trials=failed, best=None, reason="no trial succeeded, so the settings are the defaults"
-        ),
-        trained=replace(
-            facts.trained,
-            epochs=(),
-            trained_accuracy=None,
-            trained_loss=None,
-            winner="probe",
-            reason="no time was left to train",
-        ),
-    )
-
-
-def only_fp32() -> Facts:
-    facts = usual()
-    broken = variant(
-        "int8_minmax", 0.0, 0.0, 0, 0.0, file="", within_budget=False, note="quantisation failed: no ranges"
-    )
-    return replace(
-        facts,
-        compressed=replace(
-            facts.compressed, variants=(fp32(0.929), broken), chosen="fp32", reason="nothing else was built"
-        ),
-        evaluated=replace(facts.evaluated, scores={"fp32": facts.test}, chosen="fp32"),
-    )
-
-
-def unverified_gate() -> Facts:
-    """A tiny dataset: 9 test images, one class never recognised."""
-    facts = usual(("ok", "scratch", "dent"), per_class=3, wrong=0)
-    confusion = np.array([[3, 0, 0], [0, 3, 0], [2, 1, 0]])
-    test = scores(confusion, ("ok", "scratch", "dent"), 0.71)
-    gate = replace(facts.exported.gate, verdict="unverified", n_files=9, same_class=9, ties=0, accuracy=6 / 9)
-    return replace(
-        facts,
-        evaluated=replace(
-            facts.evaluated,
-            scores={"fp32": test, "int8_percentile": test},
-            validation=test,
-            mistakes=(Mistake(path="dent/3.png", row=0, truth="dent", predicted="scratch", probability=0.61),),
-        ),
-        exported=replace(facts.exported, gate=gate),
-    )
-
-
-def no_mistakes() -> Facts:
-    facts = usual(wrong=0)
-    return replace(facts, samples=(), mistake_pictures={})
-
-
-def hostile_names() -> Facts:
-    """Names made to break the page, in every place that takes one."""
-    facts = usual(HOSTILE, per_class=20, wrong=6)
-    evil = HOSTILE[0]
-    long = HOSTILE[3] * 3
-    return replace(
-        facts,
-        description=evil,
-        made=replace(
-            facts.made,
-            dataset=evil,
-            warnings=(long, evil),
-            settings=(Setting(key="check.drop_classes", value=long, default="[]"),),
-        ),
-        checked=replace(
-            facts.checked,
-            findings=(Finding(kind=evil, severity="warn", text=long, count=1, advice=evil, paths=(long, evil)),),
-        ),
-        rejected=(
-            Rejected(path=long, label=evil, reason="truncated", detail=evil),
-            Rejected(path="\udcff/" + evil, label=evil, reason="not an image", detail=long),
-        ),
-    )
-
-
-CASES: Final[dict[str, Callable[[], Facts]]] = {
-    case.__name__: case
-    for case in (
-        usual,
-        digits,
-        two_classes,
-        sixty_classes,
-        no_trial_finished,
-        only_fp32,
-        unverified_gate,
-        no_mistakes,
-        hostile_names,
-    )
-}

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from automl.report.facts import Facts
 from automl.report.page import duration, render, sentence, shown, size
 from automl.types import Weighting
+from tests.report.cases import CASES, two_classes
 from tests.report.outline import Outline
-from tests.report.samples import CASES, two_classes, usual
+from tests.report.samples import usual
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.txt"
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

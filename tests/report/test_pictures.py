@@ -20,7 +20,7 @@ from automl.report.pictures import (
     suspect_pictures,
 )
 from automl.types import SUSPECT_KINDS, Suspect
-from tests.report.samples import picture
+from tests.report.pieces import picture
 
 
 def opened(address: str) -> PillowImage.Image:

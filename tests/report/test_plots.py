@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from automl.report.plots import LABEL_GAP, apart, curves, tradeoff_plot, trials_plot
 from automl.report.svg import HEIGHT, WIDTH, spread, tick_values
-from tests.report.samples import CASES, epochs_of, fp32, usual, variant
+from tests.report.cases import CASES
+from tests.report.pieces import epochs_of, fp32, variant
+from tests.report.samples import usual
 
 finite = st.floats(-1e6, 1e6)
 

@@ -6,7 +6,8 @@ import pytest
 
 from automl.report.remarks import findings_of, remarks_of
 from automl.types import Finding, Interval
-from tests.report.samples import CASES, no_mistakes, two_classes, unverified_gate, usual
+from tests.report.cases import CASES, no_mistakes, two_classes, unverified_gate
+from tests.report.samples import usual
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def sample_pages(folder: Path) -> dict[str, Path]:
     """Reports of made-up runs; the last one as it goes into a bundle, without pictures."""
     sys.path.insert(0, str(ROOT))
     from automl.report.page import render
-    from tests.report.samples import CASES
+    from tests.report.cases import CASES
 
     pages = {name: folder / f"{name}.html" for name in (*SAMPLES, "usual_in_bundle")}
     for name, page in pages.items():

@@ -20,7 +20,8 @@ from automl.runs.events import append_event
 from automl.runtime.context import StageContext
 from automl.stages.report import gather, run
 from tests.conftest import MakeContext
-from tests.report.samples import picture, usual
+from tests.report.pieces import picture
+from tests.report.samples import usual
 from tests.stores import write_store
 
 RUN_JSON = {

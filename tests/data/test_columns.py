@@ -1,0 +1,147 @@
+"""Which column of a manifest is what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from automl.data.layouts import list_dataset
+from automl.errors import DataError
+from automl.recipe.model import Data
+from tests.data.trees import LABELS, TWO, listed_by
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("File Name,Class,Split,Patient-ID,sample weight",
+         "path: File Name, label: Class, part: Split, group: Patient-ID, weight: sample weight"),
+        ("img,target,subset,user.id,Weight", "path: img, label: target, part: subset, group: user.id, weight: Weight"),
+        ("image_path,category,partition,subject,weight",
+         "path: image_path, label: category, part: partition, group: subject, weight: weight"),
+        ("filepath,emotion,set,person,weight",  # no name of a label: the only column that is left
+         "path: filepath, label: emotion, part: set, group: person, weight: weight"),
+        ("where,label,part,group,weight",  # no name of a path: the only column of image files
+         "path: where, label: label, part: part, group: group, weight: weight"),
+    ],
+)  # fmt: skip
+def test_columns_are_found_by_convention_or_by_what_they_hold(tmp_path: Path, header: str, told: str) -> None:
+    rows = (
+        "images/1.png,cat,Training,p1,2\nimages/2.png,dog,val,p2,0.5\nimages/3.png,cat,,,\nimages/4.png,dog,test,p1,1"
+    )
+
+    listing = list_dataset(listed_by(tmp_path, {"labels.csv": f"{header}\n{rows}\n"}))
+
+    assert listing.layout == f"manifest: labels.csv ({told})"
+    assert [(file.label, file.part, file.group, file.weight) for file in listing.files] == [
+        ("cat", "train", "p1", 2.0), ("dog", "validation", "p2", 0.5),
+        ("cat", None, "", 1.0), ("dog", "test", "p1", 1.0),
+    ]  # fmt: skip
+
+
+def test_the_recipe_names_columns_or_says_that_there_is_none(tmp_path: Path) -> None:
+    text = "image,label,emotion,user\nimages/1.png,0,sad,a\nimages/2.png,1,sad,a\nimages/3.png,1,glad,b\n"
+    listed_by(tmp_path, {"labels.csv": text})
+
+    listing = list_dataset(tmp_path, data=Data(label="emotion", group="none"))
+
+    assert listing.layout == "manifest: labels.csv (path: image, label: emotion)"
+    assert {file.group for file in listing.files} == {""}
+    with pytest.raises(DataError, match=r"it has no column 'mood' \(data\.label\), but emotion, image, label, user"):
+        list_dataset(tmp_path, data=Data(label="mood"))
+    with pytest.raises(DataError, match=r"There is no table 'l\.csv' in the folder \(there: labels\.csv\)"):
+        list_dataset(tmp_path, data=Data(manifest="l.csv"))
+
+
+def test_a_label_column_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    listed_by(tmp_path, {"labels.csv": "path,mood,light\nimages/1.png,sad,dim\nimages/2.png,glad,dim\n"})
+
+    with pytest.raises(DataError, match=r"which of its columns holds the label: light, mood; say so.*data\.label=mood"):
+        list_dataset(tmp_path)
+
+
+def test_a_first_line_that_is_data_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"first line holds no column names but an image \('images/1\.png'\)"):
+        list_dataset(listed_by(tmp_path, {"labels.csv": LABELS.removeprefix("path,label\n")}))
+
+
+@pytest.mark.parametrize("column", ["set", "data_set", "dataset", "usage"])
+def test_a_column_called_set_without_any_parts_word_is_no_part_and_a_note(tmp_path: Path, column: str) -> None:
+    listed_by(tmp_path, {"l.csv": f"path,label,{column}\nimages/1.png,a,x\nimages/2.png,b,y\n"}, *TWO)
+
+    listing = list_dataset(tmp_path)
+
+    assert listing.layout == "manifest: l.csv (path: path, label: label)"
+    (finding,) = listing.findings
+    assert (finding.kind, finding.severity) == ("columns that may be parts", "note")
+    assert f"{column!r} of l.csv (x, y)" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("split", ("fold1", "fold2")), ("Part", ("Test set 2023", "Training set 2023")), ("partition", ("0", "1")),
+     ("subset", ("A", "B"))],
+)  # fmt: skip
+def test_a_column_called_split_without_any_parts_word_is_warned_of(
+    tmp_path: Path, column: str, words: tuple[str, str]
+) -> None:
+    listed_by(tmp_path, {"l.csv": f"path,label,{column}\nimages/1.png,a,{words[0]}\nimages/2.png,b,{words[1]}\n"}, *TWO)
+
+    listing = list_dataset(tmp_path)
+
+    assert {file.part for file in listing.files} == {None}
+    (finding,) = listing.findings
+    assert (finding.kind, finding.severity, finding.count) == ("part columns not read", "warn", 1)
+    assert f"{column!r} of l.csv ({words[0]}, {words[1]})" in finding.text
+    assert "train, val or test in a usual spelling" in finding.advice
+    assert "--set data.part=none" in finding.advice
+    assert list_dataset(tmp_path, data=Data(part="none")).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [("path,split\nimages/1.png,hand\nimages/2.png,foot\n", ""),  # the only column left: the label
+     ("path,label,split\nimages/1.png,a,hand\nimages/2.png,b,foot\n", "split"),
+     ("path,label,split\nimages/1.png,a,\nimages/2.png,b, \n", ""),  # empty: it gives no parts
+     ("path,label,split,set\nimages/1.png,a,A,train\nimages/2.png,b,B,train\n", "")],  # another one gives them
+)  # fmt: skip
+def test_a_column_called_split_that_is_read_or_empty_or_not_needed_is_no_finding(
+    tmp_path: Path, text: str, label: str
+) -> None:
+    assert list_dataset(listed_by(tmp_path, {"l.csv": text}, *TWO), data=Data(label=label)).findings == ()
+
+
+@pytest.mark.parametrize(("words", "held"), [(("2", "1"), "1, 2"), (("", ""), "empty cells alone")])
+def test_a_part_that_the_recipe_names_and_that_holds_no_parts_word_is_refused(
+    tmp_path: Path, words: tuple[str, str], held: str
+) -> None:
+    listed_by(tmp_path, {"l.csv": f"path,label,fold\nimages/1.png,a,{words[0]}\nimages/2.png,b,{words[1]}\n"})
+
+    with pytest.raises(
+        DataError, match=rf"l\.csv: the column 'fold' \(data\.part\) holds no part's word, but {held}\."
+    ):
+        list_dataset(tmp_path, data=Data(part="fold"))
+
+
+def test_a_part_without_words_in_a_table_that_is_called_after_a_part_is_that_part(tmp_path: Path) -> None:
+    listed_by(tmp_path, {"train.csv": "path,label,phase\nimages/1.png,a,\nimages/2.png,b,\n"})
+
+    assert {file.part for file in list_dataset(tmp_path, data=Data(part="phase")).files} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("column", "good", "bad", "wanted"),
+    [("split", "train", "holdout", "train, val or test"), ("weight", "1", "-1", "a finite number from 0 on"),
+     ("weight", "1", "heavy", "a finite number from 0 on"), ("weight", "1", "nan", "a finite number from 0 on"),
+     ("weight", "1", "1e999", "a finite number from 0 on")],
+)  # fmt: skip
+def test_a_word_that_is_no_part_or_weight_is_refused_with_its_line(
+    tmp_path: Path, column: str, good: str, bad: str, wanted: str
+) -> None:
+    listed_by(tmp_path, {"labels.csv": f"path,label,{column}\nimages/1.png,a,{good}\nimages/2.png,b,{bad}\n"})
+    role = {"split": "part"}.get(column, column)
+
+    with pytest.raises(DataError, match=f"line 3 has '{bad}' in the column '{column}'. Wanted: {wanted}.*{role}=none"):
+        list_dataset(tmp_path)
+    assert len(list_dataset(tmp_path, data=Data.model_validate({role: "none", "label": "label"})).files) == 2
