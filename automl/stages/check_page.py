@@ -15,7 +15,10 @@ from automl.stages.checked import read_checked
 
 
 def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
-    """Args: arguments: {"run", "recipe", "dataset", "page": where to write, "version", "created"}. Returns: {}."""
+    """Args: arguments: {"run", "recipe", "dataset", "page": where to write, "version", "created"}.
+
+    Returns: {"told": the page}.
+    """
     there = read_checked(arguments)
     parted = there.folder.record(Parted)
     rows = {image.path: image.row for image in there.images}
@@ -32,4 +35,4 @@ def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
         size_px=there.size_px,
     )
     write_text(Path(arguments["page"]), render_check(facts))
-    return {}
+    return {"told": arguments["page"]}

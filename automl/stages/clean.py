@@ -19,7 +19,7 @@ ROWS: Final = ("paths with two labels", "missing files", "refused paths", "empty
 def write_clean(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Args: arguments: {"run": folder, "recipe": its recipe, "manifest": where to write}.
 
-    Returns: {"file", "images", "left_out": {why: {"count", "paths"}}, "merged_labels": {label: spelling}}.
+    Returns: {"told": {"file", "images", "left_out": {why: {"count", "paths"}}, "merged_labels": {label: spelling}}}.
     Raises: DataError: what is left is no dataset.
     """
     there = read_checked(arguments)
@@ -28,7 +28,7 @@ def write_clean(arguments: Mapping[str, Any]) -> dict[str, object]:
     path = Path(arguments["manifest"])
     write_manifest(path, found.images, Path(there.checked.root), there.recipe.data)
     rows = {finding.kind: finding for finding in there.checked.findings if finding.kind in ROWS}
-    return {
+    told = {
         "file": str(path),
         "images": len(found.images),
         "left_out": {
@@ -37,3 +37,4 @@ def write_clean(arguments: Mapping[str, Any]) -> dict[str, object]:
         },
         "merged_labels": dict(found.merged),
     }
+    return {"told": told}

@@ -24,13 +24,14 @@ from click.testing import CliRunner
 
 from automl import api
 from automl.cli.main import cli
-from automl.errors import DataError, UsageError
+from automl.errors import AutomlError, DataError, UsageError
 from automl.recipe.load import load_recipe
 from automl.runs import pipeline
 from automl.runs.begin import Request
 from automl.runs.pipeline import execute
-from tests.checking.made_up_sets import SETS, hopeless, leaking, listed, put, uneven
+from tests.checking.made_up_sets import SETS, bmp, hopeless, leaking, listed, put, uneven
 from tests.conftest import write_bars
+from tests.photos import a_photo
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "check"
 
@@ -207,6 +208,10 @@ def test_many_classes_are_bounded_and_names_cannot_command_the_terminal(tmp_path
         ({"fix": "elsewhere/clean.csv"}, r"a manifest's paths lead into its own folder.*for example .*set-clean\.csv"),
         ({"fix": "clean.csv", "dataset": "set.zip"}, r"set\.zip is an archive.*Unpack"),
         ({"fix": "set/labels.csv", "dataset": "set/labels.csv", "force": True}, r"is the dataset's own manifest"),
+        ({"fix": "set/clean.csv", "force": True}, r"the next run would find it in .*for example .*set-clean\.csv"),
+        ({"html": "mine.html"}, r"--html mine\.html: the file exists\..*--force"),
+        ({"html": "/proc/page.html"}, r"--html /proc/page\.html: no file can be written there \(.*Give access"),
+        ({"fix": f"{'x' * 250}.csv"}, r"--fix x*\.csv: no file can be written there \(File name too long\)"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_opened(
@@ -215,11 +220,70 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_opened(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "labels.csv").write_text("path,label\n")
+    (tmp_path / "mine.html").write_text("<html>mine</html>")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
         packed.writestr("a/1.png", "x")
 
     with pytest.raises(UsageError, match=match):
         api.check(**{"dataset": "set", **options})
+
+
+def test_an_earlier_page_is_replaced_unasked_and_any_other_file_by_force_alone(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=8, size_px=16)
+    page = tmp_path / "page.html"
+
+    api.check("set", html=page)
+    first = page.read_text()
+    put(tmp_path / "set", "down/another.bmp", bmp(a_photo(1, 32, 32)))
+    api.check("set", html=page)
+    second = page.read_text()
+    page.write_text("mine")
+    with pytest.raises(UsageError, match="the file exists"):
+        api.check("set", html=page)
+    assert page.read_text() == "mine"
+    api.check("set", html=page, force=True)
+
+    assert second != first
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_manifest_that_cannot_be_written_in_the_end_costs_neither_the_findings_nor_the_page(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):  # every picture is in both classes
+        for at in range(8):
+            put(tmp_path / "set", f"{label}/{at}.bmp", bmp(a_photo(at, 32, 32)))
+    asked = ["check", "set", "--html", "page.html", "--fix", "clean.csv"]
+
+    as_text = CliRunner().invoke(cli, asked)
+    as_json = CliRunner().invoke(cli, [*asked, "--json"])
+
+    wrong = "--fix clean.csv: .* was not written: what stays is 0 image.*Wanted: two classes"
+    assert "conflicting labels" in as_text.stdout
+    assert isinstance(as_text.exception, AutomlError)
+    assert as_text.exception.exit_code == 3
+    assert re.search(f"a run would stop here: classes without images.*{wrong}", str(as_text.exception))
+    facts = json.loads(as_json.stdout)
+    assert "conflicting labels" in kinds(facts)
+    assert (facts["state"], facts["exit_code"]) == ("failed", 3)
+    assert re.search(wrong, facts["error"])
+    assert "fix" not in facts
+    assert not (tmp_path / "clean.csv").exists()
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_page_that_cannot_be_written_in_the_end_does_not_keep_the_manifest_from_it(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=8, size_px=16)
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["event"] == "stage done" and event["stage"] == "split":
+            (tmp_path / "page.html").mkdir()
+
+    facts = api.check("set", html="page.html", fix="clean.csv", hear=hear)
+
+    assert (facts["state"], facts["exit_code"]) == ("failed", 5)
+    assert re.search(r"^--html page\.html: .*Is a directory", facts["error"])
+    assert "again to go on" not in facts["error"]
+    assert facts["fix"]["file"] == str(tmp_path / "clean.csv")
+    assert facts["images"] == len((tmp_path / "clean.csv").read_text().splitlines()) - 1
 
 
 def test_what_cannot_be_listed_is_one_clear_line_and_json_says_it_too(tmp_path: Path) -> None:
