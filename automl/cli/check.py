@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,17 @@ def check(
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        print_check(facts)
+        print_check(facts, _run_words(recipe, settings))
     if facts["exit_code"]:
         raise _ended(facts)
+
+
+def _run_words(recipe: str, settings: Sequence[str]) -> list[str]:
+    """Options for `automl run` of the manifest that --fix wrote; which has no class that was to be dropped."""
+    kept = [setting for setting in settings if setting.partition("=")[0].strip() != "check.drop_classes"]
+    default = next(option.default for option in check.params if option.name == "recipe")
+    words = ["--recipe", recipe] if recipe != default else []
+    return [*words, *(word for setting in kept for word in ("--set", setting))]
 
 
 def _ended(facts: Mapping[str, Any]) -> AutomlError:

@@ -118,7 +118,7 @@ def test_the_fixed_manifest_has_none_of_those_findings_any_more(
 
     assert wanted <= kinds(first)
     assert kinds(again) & GONE == set()
-    assert first["fix"]["left_out"].keys() == reasons
+    assert first["fix"]["left_out"].keys() | first["fix"]["rows_left_out"].keys() == reasons
     assert again["images"] == first["fix"]["images"] == len(out.read_text().splitlines()) - 1
     assert again["given"] == first["given"]
     assert contents(root) == before
@@ -298,6 +298,46 @@ def test_what_cannot_be_listed_is_one_clear_line_and_json_says_it_too(tmp_path: 
     assert (told["state"], told["exit_code"]) == ("failed", 3)
     assert "task not supported yet: segmentation" in told["error"]
     assert "\n" not in told["error"]
+
+
+def test_the_summary_of_the_manifest_tells_images_and_rows_apart_and_the_images_add_up(tmp_path: Path) -> None:
+    listed(tmp_path / "set")
+    with (tmp_path / "set" / "labels.csv").open("a") as rows:
+        rows.write("images/20.bmp,sad,test,p20\nimages/20.bmp,sad,val,p20\n")  # and in train, where it is first
+
+    ended = CliRunner().invoke(cli, ["check", "set", "--fix", "clean.csv"])
+
+    fix = api.check("set", fix="clean.csv", force=True)["fix"]
+    counts = {why: facts["count"] for why, facts in fix["left_out"].items()}
+    assert counts == {"cannot be used: truncated": 1, "paths with two labels": 1}
+    assert fix["of"] - fix["images"] == sum(counts.values())
+    assert {why: facts["count"] for why, facts in fix["rows_left_out"].items()} == {
+        "missing files": 1, "refused paths": 1, "empty labels": 1, "paths listed twice": 1, "paths in two parts": 2,
+    }  # fmt: skip
+    n_rows = len((tmp_path / "set" / "labels.csv").read_text().splitlines()) - 1
+    rows_of_two_labels = 2
+    n_left = sum(facts["count"] for facts in fix["rows_left_out"].values())
+    assert n_rows == fix["of"] - 1 + rows_of_two_labels + n_left
+    assert "clean.csv: 59 of 61 images stay\nimages left out, for " in ended.stdout
+    assert re.search(r"^rows left out, for +rows +for one$", ended.stdout, re.MULTILINE)
+    assert re.search(r"^paths in two parts +2 ", ended.stdout, re.MULTILINE)
+
+
+def test_a_run_is_offered_with_the_checks_own_words_and_only_where_nothing_would_stop_it(tmp_path: Path) -> None:
+    leaking(tmp_path / "set")
+    words = ["--set", "split.near=false", "--set", "check.drop_classes=[]"]
+
+    def told(*more: str) -> str:
+        return CliRunner().invoke(cli, ["check", "set", "--fix", "clean.csv", "--force", *words, *more]).stdout
+
+    trained, few, dark = told(), told("--set", "check.min_images_per_class=48"), told("--set", "check.stop_on=[note]")
+
+    assert f"train it  automl run {tmp_path / 'clean.csv'} --set split.near=false\n" in trained
+    assert "stops     too few images: 1 class(es) have fewer" not in trained
+    assert "stops     too few images: 2 class(es) have fewer" in few
+    assert "train it" not in few + dark
+    assert "stops     mixed sizes" in dark
+    assert "stops     exact duplicates" not in dark
 
 
 def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
