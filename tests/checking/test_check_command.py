@@ -5,17 +5,21 @@ Refresh the golden files with: AUTOML_REFRESH_GOLDEN=1 python -m pytest tests/ch
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -352,20 +356,69 @@ def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
     assert of_archive["findings"] == of_folder["findings"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, number: int) -> None:
-    listed(tmp_path / "set")
+@contextlib.contextmanager
+def while_scanning(temporary: Path, **popen: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command at work on the folder `set`, once it has begun to decode."""
     command = [sys.executable, "-m", "automl", "check", "set"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env=environment, **popen) as process:
         patience = time.monotonic() + 60
         while not list(temporary.glob("automl-check-*/check/check/scan.jsonl")) and time.monotonic() < patience:
             time.sleep(0.02)
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, number: int) -> None:
+    listed(tmp_path / "set")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests themselves may be under nohup
+    with while_scanning(temporary, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
 
     assert process.returncode == 128 + number
     assert b"Traceback" not in said
+    assert list(temporary.iterdir()) == []
+
+
+def test_nothing_stays_after_the_terminal_was_closed(tmp_path: Path, temporary: Path) -> None:
+    listed(tmp_path / "set")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    master, slave = pty.openpty()
+
+    def take_terminal() -> None:
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    own: dict[str, Any] = {"start_new_session": True, "preexec_fn": take_terminal}
+    with while_scanning(temporary, stdin=slave, stdout=slave, stderr=slave, **own) as process:
+        os.close(slave)
+        os.close(master)
+        process.wait(timeout=60)
+
+    assert process.returncode == 129
+    assert list(temporary.iterdir()) == []  # no log of a fault either
+
+
+def test_a_check_under_nohup_outlives_its_terminal(tmp_path: Path, temporary: Path) -> None:
+    listed(tmp_path / "set")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with while_scanning(temporary, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGHUP)
+        said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert b"finding(s)" in said
+
+
+def test_nothing_stays_where_nobody_reads_the_progress_any_more(tmp_path: Path, temporary: Path) -> None:
+    listed(tmp_path / "set")
+    reading, writing = os.pipe()
+    with while_scanning(temporary, stderr=writing, stdout=writing) as process:
+        os.close(reading)
+        os.close(writing)
+        process.wait(timeout=60)
+
+    assert process.returncode == 141
     assert list(temporary.iterdir()) == []
 
 
