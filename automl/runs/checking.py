@@ -22,7 +22,7 @@ from automl.runs.events import now_iso
 from automl.runs.folder import RunFolder
 from automl.runs.pipeline import execute
 from automl.runs.refused import GO_ON, in_words
-from automl.runs.stops import how_to_go_on, judged
+from automl.runs.stops import how_to_go_on, judged_data
 from automl.runtime.children import Children
 from automl.types import PARTS
 
@@ -78,7 +78,7 @@ def check_dataset(request: CheckRequest, hear: Hear) -> dict[str, Any]:
 
 def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
     checked, parted = folder.record(Checked), folder.record(Parted)
-    findings = judged((*checked.findings, *parted.findings), request.recipe.recipe.check)
+    findings = judged_data((*checked.findings, *parted.findings), request.recipe.recipe.check)
     ending = [finding for finding in findings if finding.severity == "stop"]
     is_split = all(finding.kind != NOT_SPLIT for finding in parted.findings)
     none = dict.fromkeys(PARTS, 0)  # of a class none of whose files can be read

@@ -10,7 +10,7 @@ from automl.records import Parted
 from automl.report.check import CheckFacts, example_paths, render_check
 from automl.report.pictures import data_address
 from automl.runs.atomic import write_text
-from automl.runs.stops import judged
+from automl.runs.stops import judged_data
 from automl.stages.checked import read_checked
 
 
@@ -22,7 +22,7 @@ def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
     there = read_checked(arguments)
     parted = there.folder.record(Parted)
     rows = {image.path: image.row for image in there.images}
-    findings = judged((*there.checked.findings, *parted.findings), there.recipe.check)
+    findings = judged_data((*there.checked.findings, *parted.findings), there.recipe.check)
     facts = CheckFacts(
         dataset=PurePath(arguments["dataset"]).name,
         created=str(arguments["created"]),

@@ -36,6 +36,7 @@ from automl.runs.pipeline import execute
 from tests.checking.made_up_sets import SETS, bmp, hopeless, leaking, listed, put, uneven
 from tests.conftest import write_bars
 from tests.photos import a_photo
+from tests.tiny_disk import NoTinyDisk, TinyDisk
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "check"
 
@@ -420,6 +421,45 @@ def test_nothing_stays_where_nobody_reads_the_progress_any_more(tmp_path: Path, 
 
     assert process.returncode == 141
     assert list(temporary.iterdir()) == []
+
+
+def test_a_small_temporary_disk_is_asked_for_no_more_than_a_check_writes_and_is_no_finding_of_the_data(
+    tmp_path: Path,
+) -> None:
+    listed(tmp_path / "set")
+    (tmp_path / "small").mkdir()
+    try:
+        disk = TinyDisk.mount(tmp_path / "small")
+    except NoTinyDisk as error:
+        pytest.skip(f"no disk of its own: {error}")
+
+    def check(room_bytes: int) -> subprocess.CompletedProcess[str]:
+        disk.fill(room_bytes)
+        words = [*disk.prefix, sys.executable, "-m", "automl", "check", str(tmp_path / "set"), "--json"]
+        environment = {**os.environ, "TMPDIR": str(tmp_path / "small")}
+        return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+
+    with disk:
+        enough, too_little = check(2**20), check(2**17)
+
+    assert enough.returncode == 0, enough.stderr
+    assert "pixels not packed" not in kinds(json.loads(enough.stdout))
+    assert too_little.returncode == 5
+    assert re.search(
+        r"0\.1 MB free\. Wanted: 0\.4 MB for the tables of 60 files\. Make room or name another folder by TMPDIR\.$",
+        too_little.stderr.strip(),
+    )
+
+
+def test_where_the_check_keeps_its_pixels_is_told_neither_in_findings_nor_on_the_page(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=8, size_px=16)
+    unpacked = {"pack.max_disk_mb": 0.001, "check.stop_on": ["pixels not packed"]}
+
+    facts = api.check("set", settings=unpacked, html="page.html")
+
+    assert facts["state"] == "done"
+    assert "pixels not packed" not in kinds(facts)
+    assert "pixels not packed" not in (tmp_path / "page.html").read_text()
 
 
 class Enough(Exception):
