@@ -92,14 +92,15 @@ def check(
 
     Args:
         dataset, recipe, settings: as of `run`.
-        html: a page with pictures of what was found is written there.
-        fix: a manifest is written there, in the dataset's folder or one above it, without broken files, copies,
-            contradictions and leaks, the spellings of labels merged. Images are never touched.
-        force: `fix` replaces a file.
+        html: a page with pictures of what was found is written there; an earlier page of a check is replaced.
+        fix: a manifest is written there, in a folder above the dataset's or beside the manifest that it is, without
+            broken files, copies, contradictions and leaks, the spellings of labels merged. Images are never touched.
+        force: `html` and `fix` replace any file.
         hear: is called with each stage and with progress, in this thread.
-    Returns: the object that `automl check --json` prints: state ("stopped" where a run would end before training),
-        layout, counts, findings (the gravest first) and more.
-    Raises: AutomlError: UsageError: html or fix cannot be written; DataError: the dataset cannot be listed or read.
+    Returns: the object that `automl check --json` prints: state ("stopped" where a run would end before training,
+        "failed" where html or fix could not be written in the end, as `error` says), layout, counts, findings (the
+        gravest first) and more.
+    Raises: AutomlError: UsageError: html or fix has no place there; DataError: the dataset cannot be listed or read.
     """
     pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
     request = CheckRequest(

@@ -19,6 +19,8 @@
     ├── AnswerIsNo                  1   doctor, verify: the question was answered with no
     ├── Interrupted               130   Ctrl-C
     └── Terminated                143   SIGTERM
+        ├── HungUp                129   SIGHUP: the terminal was closed
+        └── OutputClosed          141   whoever read what is said went away, as `head` does
 
 A message says what was found, what was wanted, and what to do. It is printed as it is, without a traceback.
 """
@@ -132,6 +134,18 @@ class Terminated(AutomlError):
     exit_code = 143
 
 
+class HungUp(Terminated):
+    """The terminal was closed, and the process had not been told to live on (nohup)."""
+
+    exit_code = 129
+
+
+class OutputClosed(Terminated):
+    """Whoever read the output went away. 128 and the number of SIGPIPE, by which a shell tells such an end."""
+
+    exit_code = 141
+
+
 # What the user reads in docs/cli.md; tests compare both with the classes above.
 EXIT_CODES: Final[dict[int, str]] = {
     0: "done",
@@ -142,7 +156,9 @@ EXIT_CODES: Final[dict[int, str]] = {
     4: "the deadline came before a deployable model",
     5: "a stage failed, or a job of a batch, or a resource was missing: disk, memory, a folder that cannot be written",
     6: "locked by another run",
+    129: "hung up (SIGHUP: the terminal was closed); the run can be resumed",
     130: "interrupted (Ctrl-C); the run can be resumed",
+    141: "nobody reads the output any more, as in `automl runs list | head -1`; said without a word",
     143: "terminated (SIGTERM); the run can be resumed",
 }
 
@@ -151,7 +167,7 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
         VariantFailed, VariantKilled, GateRefused, JobsFailed, ResourceMissing, DiskRefused, DiskFull, RunLocked,
-        AnswerIsNo, Interrupted, Terminated,
+        AnswerIsNo, Interrupted, Terminated, HungUp, OutputClosed,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

@@ -15,6 +15,7 @@ class FindingKind:
     name: str
     stage: Literal["check", "split", "pick"]
     severity: str  # by itself: "stop", "warn", "note", or in words when it is which
+    of_run: bool = False  # it speaks of a run's own disk and time, not of the data: a check without a run tells it not
     final: bool = False  # nothing could be trained with it: check.allow does not hold for it
 
 
@@ -68,8 +69,8 @@ KINDS: Final = (
     FindingKind(name="transparency", stage="check", severity="note"),
     FindingKind(name="converted modes", stage="check", severity="note"),
     FindingKind(name="mixed sizes", stage="check", severity="note"),
-    FindingKind(name="pixels not packed", stage="check", severity="warn"),
-    FindingKind(name="images taken over", stage="check", severity="note"),
+    FindingKind(name="pixels not packed", stage="check", severity="warn", of_run=True),
+    FindingKind(name="images taken over", stage="check", severity="note", of_run=True),
     FindingKind(name=NOT_SPLIT, stage="split", severity="stop", final=True),
     FindingKind(name=NO_WEIGHT, stage="split", severity="stop", final=True),
     FindingKind(name="same images in train and validation", stage="split", severity="warn"),
@@ -99,5 +100,6 @@ KINDS: Final = (
 
 KIND_NAMES: Final = tuple(kind.name for kind in KINDS)
 FINAL: Final = frozenset(kind.name for kind in KINDS if kind.final)
+OF_RUN: Final = frozenset(kind.name for kind in KINDS if kind.of_run)
 STOP_WORDS: Final = (*SEVERITIES, *KIND_NAMES)
 """What check.stop_on may list: severities, and kinds."""

@@ -47,8 +47,8 @@ MakeContext = Callable[..., StageContext]
 
 @pytest.fixture(autouse=True)
 def own_signals() -> Iterator[None]:
-    """The command, called in this process, leaves its handlers of Ctrl-C and SIGTERM: not to the next test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """The command, called in this process, leaves its handlers of Ctrl-C, SIGTERM and SIGHUP: not to the next test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

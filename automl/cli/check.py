@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,15 +18,21 @@ from automl.errors import AutomlError, DataError
 @click.option("--recipe", default="quick", show_default=True, metavar="NAME|FILE", help="See `automl recipes list`.")
 @SETTINGS
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with pictures as well.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page with pictures as well; an earlier page of a check is replaced.",
+)
 @click.option(
     "--fix",
     type=click.Path(path_type=Path),
     metavar="OUT.csv",
     help="Write a manifest without broken files, copies, contradictions and leaks across given parts, the spellings "
-    "of labels merged. It must lie in DATASET or a folder above it. Images are never touched.",
+    "of labels merged. It must lie in a folder above DATASET, or beside it where that is a manifest. Images are never "
+    "touched.",
 )
-@click.option("--force", is_flag=True, help="Let --fix replace a file.")
+@click.option("--force", is_flag=True, help="Let --html and --fix replace any file.")
 def check(
     dataset: str,
     recipe: str,
@@ -58,7 +66,25 @@ def check(
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
     else:
-        print_check(facts)
+        print_check(facts, _run_words(recipe, settings))
     if facts["exit_code"]:
-        kinds = dict.fromkeys(finding["kind"] for finding in facts["findings"] if finding["severity"] == "stop")
-        raise DataError(f"a run would stop here: {', '.join(kinds)}. {facts['advice']}")
+        raise _ended(facts)
+
+
+def _run_words(recipe: str, settings: Sequence[str]) -> list[str]:
+    """Options for `automl run` of the manifest that --fix wrote; which has no class that was to be dropped."""
+    kept = [setting for setting in settings if setting.partition("=")[0].strip() != "check.drop_classes"]
+    default = next(option.default for option in check.params if option.name == "recipe")
+    words = ["--recipe", recipe] if recipe != default else []
+    return [*words, *(word for setting in kept for word in ("--set", setting))]
+
+
+def _ended(facts: Mapping[str, Any]) -> AutomlError:
+    """What is said at the end, with the exit code: what would stop a run, then which files could not be written."""
+    kinds = dict.fromkeys(finding["kind"] for finding in facts["findings"] if finding["severity"] == "stop")
+    would_stop = f"a run would stop here: {', '.join(kinds)}. {facts['advice']}" if kinds else ""
+    if facts["state"] != "failed":
+        return DataError(would_stop)
+    error = AutomlError(f"{would_stop} {facts['error']}".strip())
+    error.exit_code = facts["exit_code"]
+    return error

@@ -19,8 +19,8 @@ INDENT: Final = "       "  # under a finding's kind
 WIDEST: Final = 100  # columns of a sentence: longer lines are hard to read
 
 
-def print_check(facts: Mapping[str, Any]) -> None:
-    """Args: facts: as api.check returns them."""
+def print_check(facts: Mapping[str, Any], run_words: Sequence[str] = ()) -> None:
+    """Args: facts: as api.check returns them; run_words: options by which a run takes the dataset as the check did."""
     console = stdout()
     for title, text in _lines(facts):
         _print_folded(console, f"{title:<9} ", text)
@@ -30,7 +30,7 @@ def print_check(facts: Mapping[str, Any]) -> None:
     _print_findings(console, facts["findings"])
     if fix := facts.get("fix"):
         console.print()
-        _print_fix(console, fix, facts["images"] + facts["rejected"])
+        _print_fix(console, fix, run_words)
     if "html" in facts:
         console.print(Text(f"{'page':<9} {facts['html']}"), soft_wrap=True)
 
@@ -110,14 +110,20 @@ def _print_paths(console: Console, finding: Mapping[str, Any]) -> None:
         console.print(Text(f"{INDENT}and {more} more: see --html or --json", style="dim"), soft_wrap=True)
 
 
-def _print_fix(console: Console, fix: Mapping[str, Any], n_files: int) -> None:
-    console.print(Text(f"{fix['file']}: {fix['images']:,} of {n_files:,} listed images", style="bold"), soft_wrap=True)
-    rows = [(why, f"{facts['count']:,}", _example(facts["paths"])) for why, facts in fix["left_out"].items()]
-    if rows:
-        print_table(("left out, for", "images", "for one"), rows, right=("images",), paths="for one")
+def _print_fix(console: Console, fix: Mapping[str, Any], run_words: Sequence[str]) -> None:
+    console.print(Text(f"{fix['file']}: {fix['images']:,} of {fix['of']:,} images stay", style="bold"), soft_wrap=True)
+    for of, left_out in (("images", fix["left_out"]), ("rows", fix["rows_left_out"])):
+        rows = [(why, f"{facts['count']:,}", _example(facts["paths"])) for why, facts in left_out.items()]
+        if rows:
+            print_table((f"{of} left out, for", of, "for one"), rows, right=(of,), paths="for one")
     for label, spelling in fix["merged_labels"].items():
         console.print(Text(f"  label {_shown(label)} is now {_shown(spelling)}"), soft_wrap=True)
-    console.print(Text(f"{'train it':<9} {shlex.join(['automl', 'run', fix['file']])}"), soft_wrap=True)
+    for finding in fix["would_stop"]:
+        text = f"{finding['kind']}: {finding['text']} {finding['advice']}".rstrip()
+        _print_folded(console, f"{'stops':<9} ", text)
+    if not fix["would_stop"]:
+        command = shlex.join(["automl", "run", fix["file"], *run_words])
+        console.print(Text(f"{'train it':<9} {command}"), soft_wrap=True)
 
 
 def _example(paths: Sequence[str]) -> str:

@@ -22,6 +22,8 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+from automl.errors import OutputClosed
+
 Hear = Callable[[Mapping[str, Any]], None]
 QUIET_S: Final = 10.0
 """Seconds between two plain progress lines of one stage."""
@@ -102,7 +104,10 @@ class PlainLines:
             self._stage_began = self._clock()
         self._last = self._clock()
         if line:
-            print(printable(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the console
+            try:
+                print(printable(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the console
+            except BrokenPipeError:
+                raise OutputClosed("nobody reads what is said any more") from None
 
 
 class LiveLines:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
+import stat
 import sys
 import tempfile
 import traceback
@@ -13,7 +15,7 @@ from typing import Final, NoReturn
 
 import click
 
-from automl.errors import AutomlError, Interrupted, Terminated
+from automl.errors import AutomlError, HungUp, Interrupted, OutputClosed, Terminated
 
 # name -> (module of its click command, one line for `automl --help`)
 COMMANDS: Final = {
@@ -59,21 +61,23 @@ def main() -> NoReturn:
     """Run the command; every error the tool knows ends as one message and its exit code."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it, who wants the command to live on
+        signal.signal(signal.SIGHUP, _hang_up)
     try:
         code = cli.main(standalone_mode=False)
     except click.Abort:
         _leave("interrupted", Interrupted.exit_code)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         _leave("", 2)
     except AutomlError as error:
         _leave(str(error), error.exit_code)
-    except BrokenPipeError:  # the reader of our output went away: nothing to say, nobody to hear it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 0
+    except SystemExit as end:  # click and rich end so, with 1, where they find that nobody reads stdout any more
+        _leave("", OutputClosed.exit_code if end.code == 1 else 0)
     except Exception as error:  # noqa: BLE001  # a fault of ours: one line for the user, the rest in a file
         _leave(f"{type(error).__name__}: {error}. This is a fault of automl; please report {_write_fault()}", 5)
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave("", code if isinstance(code, int) else 0)
 
 
 def _write_fault() -> str:
@@ -84,9 +88,21 @@ def _write_fault() -> str:
 
 
 def _leave(text: str, code: int) -> NoReturn:
-    if text:
-        click.echo(f"automl: {text}", err=True)
+    try:
+        if text:
+            click.echo(f"automl: {text}", err=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody is there to hear it; else Python would try once more, and end with a code of its own
+        _fall_silent(1, 2)
     sys.exit(code)
+
+
+def _fall_silent(*handles: int) -> None:
+    """What is written to these from here on goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for handle in handles:
+        os.dup2(nowhere, handle)
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
@@ -99,7 +115,21 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise Terminated("terminated by SIGTERM")
 
 
+def _hang_up(signum: int, frame: FrameType | None) -> NoReturn:
+    _only_once()
+    # A terminal that is gone refuses every word, and is no terminal any more; one that is there, or a file, hears.
+    _fall_silent(*(handle for handle in (1, 2) if _is_device(handle) and not os.isatty(handle)))
+    raise HungUp("the terminal was closed (SIGHUP)")
+
+
+def _is_device(handle: int) -> bool:
+    try:
+        return stat.S_ISCHR(os.fstat(handle).st_mode)
+    except OSError:  # closed from the beginning
+        return False
+
+
 def _only_once() -> None:
     """A second signal must not break into the first one's cleaning up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

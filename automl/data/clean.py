@@ -98,6 +98,11 @@ def write_manifest(path: Path, images: Sequence[Image], root: Path, data: Data) 
         data: a column has the name that the recipe wishes, if it does.
     Raises: DataError: a manifest cannot say this, as when fewer than two classes are left; nothing is written then.
     """
+    if len(labels := {image.label for image in images}) < 2:
+        raise DataError(
+            f"{path} was not written: what stays is {len(images)} image(s) of {len(labels)} class(es). Wanted: two "
+            "classes at least. See to what was found first."
+        )
     below = PurePosixPath(root.resolve().relative_to(path.parent.resolve()).as_posix())
     placed = [replace(image, path=(below / image.path).as_posix()) for image in images]
     trial = path.with_name(f"{TEMPORARY}{path.stem}.csv")

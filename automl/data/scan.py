@@ -37,7 +37,8 @@ from automl.types import Image, ListedFile, Listing, Rejected
 LADDER_PX: Final = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
 CHUNK_FILES: Final = 256
 CHUNK_BYTES: Final = 64 * 2**20  # decoded pixels that wait for a chunk's end
-SPARE_BYTES: Final = 64 * 2**20  # of disk, for everything that is not a map
+BESIDE_BYTES: Final = 2**18  # of disk, for what check and split write besides maps, however few the files
+BESIDE_FILE_BYTES: Final = 2048  # and for each file; measured: 500 with short paths, 1,100 with paths of 200 bytes
 BYTES_PER_PIXEL: Final = 8  # 16 bits in 4 channels: no single picture stored plain takes more
 
 
@@ -98,7 +99,7 @@ def scan(
     packed = tuple(sizes_px) if choice.kind == "raw" else ()
     journal = folder / JOURNAL
     so_far = _resumed(journal, {**inputs, "store": asdict(choice)}, folder, packed)
-    check_room(folder, raw_bytes(len(files) - so_far.n_files, packed))
+    check_room(folder, raw_bytes(len(files) - so_far.n_files, packed), len(files))
     look = partial(_look_at, root, largest=max(sizes_px), packed=packed, max_megapixels=max_megapixels)
     row_bytes = raw_bytes(1, packed) or 1
     step = max(1, min(CHUNK_FILES, CHUNK_BYTES // row_bytes))
@@ -140,14 +141,20 @@ def scan(
     return joined(parts)
 
 
-def check_room(folder: Path, wanted_bytes: int) -> None:
-    """See that the folder's disk can take so many bytes more. Raises: ResourceMissing."""
-    free = shutil.disk_usage(folder).free
-    if free < wanted_bytes + SPARE_BYTES:
+def beside_bytes(n_files: int) -> int:
+    """What check and split write of so many files besides the maps, at most."""
+    return BESIDE_BYTES + BESIDE_FILE_BYTES * n_files
+
+
+def check_room(folder: Path, map_bytes: int, n_files: int) -> None:
+    """See that the folder's disk can take the maps, and all else of so many files. Raises: ResourceMissing."""
+    free, wanted = shutil.disk_usage(folder).free, map_bytes + beside_bytes(n_files)
+    if free < wanted:
+        maps = "the pixel maps and " if map_bytes else ""
+        smaller = ", take a smaller pack.size_px, or set pack.store: files" if map_bytes else ""
         raise ResourceMissing(
-            f"the disk of {folder} has {free / 1e6:.0f} MB free, and the pixel maps need "
-            f"{(wanted_bytes + SPARE_BYTES) / 1e6:.0f} MB. "
-            "Free some room, choose another disk with --runs, a smaller pack.size_px, or pack.store: files."
+            f"the disk of {folder} has {free / 1e6:,.1f} MB free. Wanted: {wanted / 1e6:,.1f} MB for {maps}the tables "
+            f"of {n_files:,} files. Make room or choose another folder with --runs{smaller}."
         )
 
 

@@ -50,6 +50,11 @@ def siblings_of(key: str) -> tuple[str, ...]:
     return tuple(known for known in _ALL if known.rpartition(".")[0] == key.rpartition(".")[0])
 
 
+def takes_words(schema: Schema) -> bool:
+    """Whether the setting is a list of words, of which one may stand alone."""
+    return schema.get("type") == "array" and schema.get("items", {}).get("type") == "string"
+
+
 def wanted(schema: Schema) -> str:
     """The limits of a JSON schema, as this model has them, in words: "an integer from 1 to 64"."""
     if "anyOf" in schema:
@@ -71,7 +76,8 @@ def _wanted_list(schema: Schema) -> str:
         return f"a list [low, high], each {wanted(schema['prefixItems'][0])}, the lower end first"
     unique = "" if schema["items"]["type"] == "number" else ", each once"
     at_least = f", at least {schema['minItems']}" if "minItems" in schema else ""
-    return f"a list, each item {wanted(schema['items'])}{unique}{at_least}"
+    alone = ", or one alone" if takes_words(schema) else ""
+    return f"a list, each item {wanted(schema['items'])}{unique}{at_least}{alone}"
 
 
 def _bounds(schema: Schema) -> str:

@@ -17,13 +17,14 @@ from pydantic import ValidationError
 
 from automl.errors import RecipeError
 from automl.finding_table import KIND_NAMES, STOP_WORDS
-from automl.recipe.keys import KEYS, SECTIONS, nearest_key, siblings_of, wanted
+from automl.recipe.keys import KEYS, SECTIONS, nearest_key, siblings_of, takes_words, wanted
 from automl.recipe.model import Recipe
 from automl.recipe.shipped import shipped_recipes
 from automl.recipe.yaml_text import YamlFault, parse_yaml, scalar_text
 
 MAX_BYTES: Final = 65_536  # of a recipe file; the longest one that says everything has 3,000
 MAX_SHOWN: Final = 60  # characters of a wrong value in a message
+MAX_LISTED: Final = 20  # names in a message that has nearer ones to offer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,8 @@ class _Found:
         if key in KEYS:
             if self.origins.get(key) == origin != "--set":
                 self.faults.append(f"{key} ({origin}): found a second time, once as a dotted key; wanted once")
-            self.values[key], self.origins[key] = value, origin
+            alone = isinstance(value, str) and takes_words(KEYS[key])
+            self.values[key], self.origins[key] = [value] if alone else value, origin
         elif key not in SECTIONS and key:
             self.faults.append(f"{key} ({origin}): found an unknown key{_hint(key)}")
         elif isinstance(value, dict):
@@ -225,8 +227,10 @@ def _unknown_names(key: str, found: _Found) -> list[str]:
 
 
 def _wanted_name(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"wanted one of {', '.join(known)}" + (f"; did you mean {near[0]}?" if near else "")
+    near = get_close_matches(name, list(known), n=3, cutoff=0.5)
+    if near and len(known) > MAX_LISTED:
+        return f"wanted one of {len(known)} names (docs/cli.md lists them); did you mean {' or '.join(near)}?"
+    return f"wanted one of {', '.join(known)}" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
 def _hint(key: str) -> str:

@@ -101,7 +101,8 @@ def _go(run: Run) -> dict[str, Any]:
         resources.need_place(run.request.exports, run.folder)
         resources.need_memory()
     if "check" not in begun:
-        resources.need_room(run.folder.root, run.least_room_mb)
+        models = " and the models" if last is None else ""
+        resources.need_room(run.folder.root, run.least_room_mb, f"the packed images{models}")
     with Children(run.folder.root / "forkserver.log", run.from_child) as children:
         if FIRST_DEPLOYABLE not in begun and last is None:
             run.stage = "rehearsal"
@@ -161,6 +162,7 @@ def _do_stage(run: Run, stage: Stage, number: int, children: Children, *, of: in
         "exports": str(run.request.exports.resolve()),
         "weights": None if run.request.weights is None else str(run.request.weights.absolute()),
         "deadline_at": run.deadline_at,
+        "models_mb": run.request.models_mb,
     }
     before_the_first = number <= STAGE_NAMES.index(FIRST_DEPLOYABLE) + 1
     left = _left(run) if before_the_first else None

@@ -89,13 +89,13 @@ def need_two_folders(runs: Path, exports: Path) -> None:
         )
 
 
-def need_room(folder: Path, megabytes: float) -> None:
-    """Raises: ResourceMissing: the disk under that folder has less room than this."""
+def need_room(folder: Path, megabytes: float, what: str) -> None:
+    """Raises: ResourceMissing: the disk under that folder has less room than this. Args: what: it is wanted for."""
     free = shutil.disk_usage(folder).free / 1e6
     if free < megabytes:
         raise ResourceMissing(
-            f"the disk of {folder} has {free:,.0f} MB free. Wanted: {megabytes:,.0f} MB for the packed images and the "
-            "models. Make room, choose another folder with --runs, or lower pack.max_size_px in the recipe."
+            f"the disk of {folder} has {free:,.0f} MB free. Wanted: {megabytes:,.0f} MB for {what}. "
+            "Make room, choose another folder with --runs, or lower pack.max_size_px in the recipe."
         )
 
 

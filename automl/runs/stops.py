@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from automl.errors import DataError
-from automl.finding_table import FINAL
+from automl.finding_table import FINAL, OF_RUN
 from automl.recipe.model import Check
 from automl.types import Finding, gravest_first
 
@@ -30,6 +30,11 @@ def judged(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
     names, is a warning. What nothing could be trained with is a stop in any case.
     """
     return gravest_first(_judged(finding, check) for finding in findings)
+
+
+def judged_data(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
+    """As `judged`, of a check without a run: what speaks of a run's own disk is left out."""
+    return judged((finding for finding in findings if finding.kind not in OF_RUN), check)
 
 
 def _judged(finding: Finding, check: Check) -> Finding:

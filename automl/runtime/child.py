@@ -113,7 +113,7 @@ def child_main(pipe: Connection, job: dict[str, Any], result: str) -> None:
 
 
 def _settle(log: Path, parent: int) -> None:
-    """Send output to the log, leave Ctrl-C to the front, and die with the parent.
+    """Send output to the log, leave Ctrl-C and a closed terminal to the front, and die with the parent.
 
     Raises: OSError: there is no log to be had; all else is settled then, and what is said goes nowhere.
     """
@@ -128,8 +128,9 @@ def _settle(log: Path, parent: int) -> None:
     os.close(handle)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -245,9 +245,9 @@ def _main_hidden() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """A child starts with Ctrl-C and SIGTERM blocked, until it has settled; the front gets them right after."""
-    resource_tracker.ensure_running()  # else the first start would do so, and that lets go of both signals
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """A child starts with Ctrl-C, SIGTERM and SIGHUP blocked, until it has settled; the front gets them right after."""
+    resource_tracker.ensure_running()  # else the first start would do so, and that lets go of the first two
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from automl.errors import BY_NAME, DiskRefused, StageFailed
 from automl.recipe.model import Recipe
 from automl.runs.folder import RunFolder
 from automl.runs.refused import GO_ON
+from automl.runs.resources import MODELS_MB
 from automl.stage_table import ChildKind
 
 R = TypeVar("R")
@@ -59,6 +60,7 @@ class StageContext:
     weights: Path | None  # --weights
     deadline_at: float | None  # wall time, seconds since the epoch
     front: Front
+    models_mb: float = MODELS_MB  # of the run's disk, kept free for models; 0: the run ends before it has one
     now: Callable[[], float] = time.time
 
     def input(self, stage: str, name: str) -> Path:

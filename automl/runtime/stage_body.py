@@ -27,6 +27,7 @@ def run_stage(arguments: Mapping[str, Any]) -> dict[str, object]:
         exports=Path(arguments["exports"]),
         weights=None if arguments["weights"] is None else Path(arguments["weights"]),
         deadline_at=arguments["deadline_at"],
+        models_mb=arguments["models_mb"],
         front=this_childs_front(),
     )
     context.folder.write_record(load_entry(stage.entry)(context))

@@ -22,12 +22,11 @@ from automl.data.looks import read_looks
 from automl.data.marks import Pictures
 from automl.data.reuse import Earlier, finding_of_reuse, open_earlier
 from automl.data.rules import apply_rules, findings_of, flags_of
-from automl.data.scan import SPARE_BYTES, choose_size_px, scan, shorter_sides_px
+from automl.data.scan import beside_bytes, choose_size_px, scan, shorter_sides_px
 from automl.data.scan_journal import JOURNAL, begun_choice, inputs_of
 from automl.data.store_choice import Choice, choose_store, finding_of, raw_bytes
 from automl.records import Checked
 from automl.runs.done import read_done
-from automl.runs.resources import MODELS_MB
 from automl.runtime.context import StageContext
 from automl.stage_table import STAGES
 from automl.types import Image
@@ -122,14 +121,14 @@ def _choose(ctx: StageContext, n_files: int, sizes_px: Sequence[int]) -> Choice:
             n_images=n_files,
             sizes_px=sizes_px,
             free_bytes=free_bytes,
-            spare_bytes=int(MODELS_MB * 1e6) + SPARE_BYTES,
+            spare_bytes=int(ctx.models_mb * 1e6) + beside_bytes(n_files),
             max_bytes=ctx.recipe.pack.max_disk_mb * 1e6,
         )
 
     earlier, free = ctx.folder.earlier_check, shutil.disk_usage(ctx.folder.root).free
     taken = sum(path.stat().st_size for path in earlier.rglob("*") if path.is_file())
     choice, alone = choose(free), choose(free + taken)
-    full = choice.kind == "raw" and free < raw_bytes(n_files, sizes_px) + SPARE_BYTES
+    full = choice.kind == "raw" and free < raw_bytes(n_files, sizes_px) + beside_bytes(n_files)
     if taken and (full or choice != alone):
         shutil.rmtree(earlier)
         return alone

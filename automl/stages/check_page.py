@@ -10,16 +10,19 @@ from automl.records import Parted
 from automl.report.check import CheckFacts, example_paths, render_check
 from automl.report.pictures import data_address
 from automl.runs.atomic import write_text
-from automl.runs.stops import judged
+from automl.runs.stops import judged_data
 from automl.stages.checked import read_checked
 
 
 def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
-    """Args: arguments: {"run", "recipe", "dataset", "page": where to write, "version", "created"}. Returns: {}."""
+    """Args: arguments: {"run", "recipe", "dataset", "page": where to write, "version", "created"}.
+
+    Returns: {"told": the page}.
+    """
     there = read_checked(arguments)
     parted = there.folder.record(Parted)
     rows = {image.path: image.row for image in there.images}
-    findings = judged((*there.checked.findings, *parted.findings), there.recipe.check)
+    findings = judged_data((*there.checked.findings, *parted.findings), there.recipe.check)
     facts = CheckFacts(
         dataset=PurePath(arguments["dataset"]).name,
         created=str(arguments["created"]),
@@ -32,4 +35,4 @@ def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
         size_px=there.size_px,
     )
     write_text(Path(arguments["page"]), render_check(facts))
-    return {}
+    return {"told": arguments["page"]}

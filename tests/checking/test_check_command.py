@@ -5,17 +5,21 @@ Refresh the golden files with: AUTOML_REFRESH_GOLDEN=1 python -m pytest tests/ch
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +28,15 @@ from click.testing import CliRunner
 
 from automl import api
 from automl.cli.main import cli
-from automl.errors import DataError, UsageError
+from automl.errors import AutomlError, DataError, UsageError
 from automl.recipe.load import load_recipe
 from automl.runs import pipeline
 from automl.runs.begin import Request
 from automl.runs.pipeline import execute
-from tests.checking.made_up_sets import SETS, hopeless, leaking, listed, put, uneven
+from tests.checking.made_up_sets import SETS, bmp, hopeless, leaking, listed, put, uneven
 from tests.conftest import write_bars
+from tests.photos import a_photo
+from tests.tiny_disk import NoTinyDisk, TinyDisk
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "check"
 
@@ -117,7 +123,7 @@ def test_the_fixed_manifest_has_none_of_those_findings_any_more(
 
     assert wanted <= kinds(first)
     assert kinds(again) & GONE == set()
-    assert first["fix"]["left_out"].keys() == reasons
+    assert first["fix"]["left_out"].keys() | first["fix"]["rows_left_out"].keys() == reasons
     assert again["images"] == first["fix"]["images"] == len(out.read_text().splitlines()) - 1
     assert again["given"] == first["given"]
     assert contents(root) == before
@@ -207,6 +213,10 @@ def test_many_classes_are_bounded_and_names_cannot_command_the_terminal(tmp_path
         ({"fix": "elsewhere/clean.csv"}, r"a manifest's paths lead into its own folder.*for example .*set-clean\.csv"),
         ({"fix": "clean.csv", "dataset": "set.zip"}, r"set\.zip is an archive.*Unpack"),
         ({"fix": "set/labels.csv", "dataset": "set/labels.csv", "force": True}, r"is the dataset's own manifest"),
+        ({"fix": "set/clean.csv", "force": True}, r"the next run would find it in .*for example .*set-clean\.csv"),
+        ({"html": "mine.html"}, r"--html mine\.html: the file exists\..*--force"),
+        ({"html": "/proc/page.html"}, r"--html /proc/page\.html: no file can be written there \(.*Give access"),
+        ({"fix": f"{'x' * 250}.csv"}, r"--fix x*\.csv: no file can be written there \(File name too long\)"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_opened(
@@ -215,11 +225,70 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_opened(
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "labels.csv").write_text("path,label\n")
+    (tmp_path / "mine.html").write_text("<html>mine</html>")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
         packed.writestr("a/1.png", "x")
 
     with pytest.raises(UsageError, match=match):
         api.check(**{"dataset": "set", **options})
+
+
+def test_an_earlier_page_is_replaced_unasked_and_any_other_file_by_force_alone(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=8, size_px=16)
+    page = tmp_path / "page.html"
+
+    api.check("set", html=page)
+    first = page.read_text()
+    put(tmp_path / "set", "down/another.bmp", bmp(a_photo(1, 32, 32)))
+    api.check("set", html=page)
+    second = page.read_text()
+    page.write_text("mine")
+    with pytest.raises(UsageError, match="the file exists"):
+        api.check("set", html=page)
+    assert page.read_text() == "mine"
+    api.check("set", html=page, force=True)
+
+    assert second != first
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_a_manifest_that_cannot_be_written_in_the_end_costs_neither_the_findings_nor_the_page(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):  # every picture is in both classes
+        for at in range(8):
+            put(tmp_path / "set", f"{label}/{at}.bmp", bmp(a_photo(at, 32, 32)))
+    asked = ["check", "set", "--html", "page.html", "--fix", "clean.csv"]
+
+    as_text = CliRunner().invoke(cli, asked)
+    as_json = CliRunner().invoke(cli, [*asked, "--json"])
+
+    wrong = "--fix clean.csv: .* was not written: what stays is 0 image.*Wanted: two classes"
+    assert "conflicting labels" in as_text.stdout
+    assert isinstance(as_text.exception, AutomlError)
+    assert as_text.exception.exit_code == 3
+    assert re.search(f"a run would stop here: classes without images.*{wrong}", str(as_text.exception))
+    facts = json.loads(as_json.stdout)
+    assert "conflicting labels" in kinds(facts)
+    assert (facts["state"], facts["exit_code"]) == ("failed", 3)
+    assert re.search(wrong, facts["error"])
+    assert "fix" not in facts
+    assert not (tmp_path / "clean.csv").exists()
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_page_that_cannot_be_written_in_the_end_does_not_keep_the_manifest_from_it(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=8, size_px=16)
+
+    def hear(event: Mapping[str, Any]) -> None:
+        if event["event"] == "stage done" and event["stage"] == "split":
+            (tmp_path / "page.html").mkdir()
+
+    facts = api.check("set", html="page.html", fix="clean.csv", hear=hear)
+
+    assert (facts["state"], facts["exit_code"]) == ("failed", 5)
+    assert re.search(r"^--html page\.html: .*Is a directory", facts["error"])
+    assert "again to go on" not in facts["error"]
+    assert facts["fix"]["file"] == str(tmp_path / "clean.csv")
+    assert facts["images"] == len((tmp_path / "clean.csv").read_text().splitlines()) - 1
 
 
 def test_what_cannot_be_listed_is_one_clear_line_and_json_says_it_too(tmp_path: Path) -> None:
@@ -236,6 +305,46 @@ def test_what_cannot_be_listed_is_one_clear_line_and_json_says_it_too(tmp_path: 
     assert "\n" not in told["error"]
 
 
+def test_the_summary_of_the_manifest_tells_images_and_rows_apart_and_the_images_add_up(tmp_path: Path) -> None:
+    listed(tmp_path / "set")
+    with (tmp_path / "set" / "labels.csv").open("a") as rows:
+        rows.write("images/20.bmp,sad,test,p20\nimages/20.bmp,sad,val,p20\n")  # and in train, where it is first
+
+    ended = CliRunner().invoke(cli, ["check", "set", "--fix", "clean.csv"])
+
+    fix = api.check("set", fix="clean.csv", force=True)["fix"]
+    counts = {why: facts["count"] for why, facts in fix["left_out"].items()}
+    assert counts == {"cannot be used: truncated": 1, "paths with two labels": 1}
+    assert fix["of"] - fix["images"] == sum(counts.values())
+    assert {why: facts["count"] for why, facts in fix["rows_left_out"].items()} == {
+        "missing files": 1, "refused paths": 1, "empty labels": 1, "paths listed twice": 1, "paths in two parts": 2,
+    }  # fmt: skip
+    n_rows = len((tmp_path / "set" / "labels.csv").read_text().splitlines()) - 1
+    rows_of_two_labels = 2
+    n_left = sum(facts["count"] for facts in fix["rows_left_out"].values())
+    assert n_rows == fix["of"] - 1 + rows_of_two_labels + n_left
+    assert "clean.csv: 59 of 61 images stay\nimages left out, for " in ended.stdout
+    assert re.search(r"^rows left out, for +rows +for one$", ended.stdout, re.MULTILINE)
+    assert re.search(r"^paths in two parts +2 ", ended.stdout, re.MULTILINE)
+
+
+def test_a_run_is_offered_with_the_checks_own_words_and_only_where_nothing_would_stop_it(tmp_path: Path) -> None:
+    leaking(tmp_path / "set")
+    words = ["--set", "split.near=false", "--set", "check.drop_classes=[]"]
+
+    def told(*more: str) -> str:
+        return CliRunner().invoke(cli, ["check", "set", "--fix", "clean.csv", "--force", *words, *more]).stdout
+
+    trained, few, dark = told(), told("--set", "check.min_images_per_class=48"), told("--set", "check.stop_on=[note]")
+
+    assert f"train it  automl run {tmp_path / 'clean.csv'} --set split.near=false\n" in trained
+    assert "stops     too few images: 1 class(es) have fewer" not in trained
+    assert "stops     too few images: 2 class(es) have fewer" in few
+    assert "train it" not in few + dark
+    assert "stops     mixed sizes" in dark
+    assert "stops     exact duplicates" not in dark
+
+
 def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
     leaking(tmp_path / "set")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
@@ -248,21 +357,109 @@ def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
     assert of_archive["findings"] == of_folder["findings"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, number: int) -> None:
-    listed(tmp_path / "set")
+@contextlib.contextmanager
+def while_scanning(temporary: Path, **popen: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The command at work on the folder `set`, once it has begun to decode."""
     command = [sys.executable, "-m", "automl", "check", "set"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, env=environment, **popen) as process:
         patience = time.monotonic() + 60
         while not list(temporary.glob("automl-check-*/check/check/scan.jsonl")) and time.monotonic() < patience:
             time.sleep(0.02)
+        yield process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, number: int) -> None:
+    listed(tmp_path / "set")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests themselves may be under nohup
+    with while_scanning(temporary, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
 
     assert process.returncode == 128 + number
     assert b"Traceback" not in said
     assert list(temporary.iterdir()) == []
+
+
+def test_nothing_stays_after_the_terminal_was_closed(tmp_path: Path, temporary: Path) -> None:
+    listed(tmp_path / "set")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    master, slave = pty.openpty()
+
+    def take_terminal() -> None:
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+    own: dict[str, Any] = {"start_new_session": True, "preexec_fn": take_terminal}
+    with while_scanning(temporary, stdin=slave, stdout=slave, stderr=slave, **own) as process:
+        os.close(slave)
+        os.close(master)
+        process.wait(timeout=60)
+
+    assert process.returncode == 129
+    assert list(temporary.iterdir()) == []  # no log of a fault either
+
+
+def test_a_check_under_nohup_outlives_its_terminal(tmp_path: Path, temporary: Path) -> None:
+    listed(tmp_path / "set")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with while_scanning(temporary, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGHUP)
+        said, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert b"finding(s)" in said
+
+
+def test_nothing_stays_where_nobody_reads_the_progress_any_more(tmp_path: Path, temporary: Path) -> None:
+    listed(tmp_path / "set")
+    reading, writing = os.pipe()
+    with while_scanning(temporary, stderr=writing, stdout=writing) as process:
+        os.close(reading)
+        os.close(writing)
+        process.wait(timeout=60)
+
+    assert process.returncode == 141
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_small_temporary_disk_is_asked_for_no_more_than_a_check_writes_and_is_no_finding_of_the_data(
+    tmp_path: Path,
+) -> None:
+    listed(tmp_path / "set")
+    (tmp_path / "small").mkdir()
+    try:
+        disk = TinyDisk.mount(tmp_path / "small")
+    except NoTinyDisk as error:
+        pytest.skip(f"no disk of its own: {error}")
+
+    def check(room_bytes: int) -> subprocess.CompletedProcess[str]:
+        disk.fill(room_bytes)
+        words = [*disk.prefix, sys.executable, "-m", "automl", "check", str(tmp_path / "set"), "--json"]
+        environment = {**os.environ, "TMPDIR": str(tmp_path / "small")}
+        return subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+
+    with disk:
+        enough, too_little = check(2**20), check(2**17)
+
+    assert enough.returncode == 0, enough.stderr
+    assert "pixels not packed" not in kinds(json.loads(enough.stdout))
+    assert too_little.returncode == 5
+    assert re.search(
+        r"0\.1 MB free\. Wanted: 0\.4 MB for the tables of 60 files\. Make room or name another folder by TMPDIR\.$",
+        too_little.stderr.strip(),
+    )
+
+
+def test_where_the_check_keeps_its_pixels_is_told_neither_in_findings_nor_on_the_page(tmp_path: Path) -> None:
+    write_bars(tmp_path / "set", per_class=8, size_px=16)
+    unpacked = {"pack.max_disk_mb": 0.001, "check.stop_on": ["pixels not packed"]}
+
+    facts = api.check("set", settings=unpacked, html="page.html")
+
+    assert facts["state"] == "done"
+    assert "pixels not packed" not in kinds(facts)
+    assert "pixels not packed" not in (tmp_path / "page.html").read_text()
 
 
 class Enough(Exception):

@@ -1,4 +1,5 @@
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -52,6 +53,27 @@ def test_help_takes_less_than_a_third_of_a_second_of_cpu_time(arguments):
 
     cpu_seconds()  # byte code is compiled once, at the first start after an installation
     assert min(cpu_seconds() for _ in range(3)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 141), (["check", "--help"], 141), (["recipes", "list"], 141), (["check", "nowhere"], 3), (["rn"], 2)],
+)
+def test_nobody_reading_ends_a_command_without_a_word_by_one_code_unless_it_failed_before(tmp_path, arguments, code):
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    only_stdout = subprocess.run(
+        [sys.executable, "-m", "automl", *arguments], stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, check=False
+    )
+    both = subprocess.run(
+        [sys.executable, "-m", "automl", *arguments], stdout=writing, stderr=writing, cwd=tmp_path, check=False
+    )
+    os.close(writing)
+
+    assert (only_stdout.returncode, both.returncode) == (code, code)
+    if code == 141:
+        assert only_stdout.stderr == b""
 
 
 def test_a_fault_of_ours_ends_in_one_line_and_a_file_with_the_traceback(monkeypatch, capsys):

@@ -135,6 +135,13 @@ def test_an_unknown_name_is_answered_from_the_real_tables(monkeypatch: pytest.Mo
     ]
 
 
+def test_one_word_stands_for_a_list_of_it_wherever_words_are_listed(tmp_path: Path) -> None:
+    loaded = load_recipe(write(tmp_path, "backbones: smallnet\n"), ["check.allow=rejected files", "check.stop_on=warn"])
+    assert loaded.recipe.backbones == ("smallnet",)
+    assert loaded.recipe.check.allow == ("rejected files",)
+    assert loaded.recipe.check.stop_on == ("warn",)
+
+
 def test_set_takes_values_in_yaml_and_whole_sections() -> None:
     loaded = load_recipe("quick", ["backbones=[smallnet]", "tune={trials: 2, minutes: 1.5}", "pack.size_px=64"])
     assert loaded.recipe.backbones == ("smallnet",)

@@ -50,6 +50,9 @@ def test_a_full_temporary_disk_is_told_before_anything_is_opened_with_the_way_to
     write_bars(tmp_path / "bars", per_class=6, size_px=8)
     monkeypatch.setattr(resources, "least_room_mb", lambda *_, **__: 10**9)
 
-    with pytest.raises(ResourceMissing, match=r"MB free\. Wanted: 1,000,000,000 MB .* name another folder by TMPDIR"):
+    with pytest.raises(
+        ResourceMissing,
+        match=r"Wanted: 1,000,000,000 MB for the packed images\. Make room, name another folder by TMPDIR",
+    ):
         check_dataset(_request(tmp_path / "bars"), lambda _: None)
     assert list(temporary.iterdir()) == []

@@ -36,7 +36,7 @@ def test_what_a_run_needs_at_least_is_its_models_where_pixels_need_not_be_packed
 def test_a_disk_with_too_little_room_is_refused_with_both_figures(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 5e6))
     with pytest.raises(ResourceMissing, match="has 5 MB free. Wanted: 700 MB for the packed images"):
-        resources.need_room(tmp_path, 700)
+        resources.need_room(tmp_path, 700, "the packed images")
 
 
 def test_too_little_memory_is_refused_with_both_figures():
