@@ -121,10 +121,11 @@ def fine_tune(crossing: Crossing, training: Callable[[int], Any], plan: Plan, pa
         callbacks=[tfmot.UpdatePruningStep(), pace],
     ).history
     loss = float(history["loss"][-1])
-    if not isfinite(loss):
+    # Some CPUs' kernels make 0 of NaN in a ReLU, so that the loss alone does not tell.
+    if not isfinite(loss) or not all(np.isfinite(array).all() for array in trainee.get_weights()):
         raise StageFailed(
-            f"pruning {crossing.modern.name} at learning rate {plan.learning_rate:.2g} ended with a loss that is not "
-            "finite. Lower compress.prune.learning_rate."
+            f"pruning {crossing.modern.name} at learning rate {plan.learning_rate:.2g} ended with a loss or weights "
+            "that are not finite. Lower compress.prune.learning_rate."
         )
     return loss
 

@@ -55,7 +55,7 @@ def the_reading(
     for other in agreeing:
         if why := _disagree(best, other):
             raise DataError(_question(dataset, best, other, why))
-    return best, tuple(_notes(agreeing, aside, unread))
+    return best, tuple(_notes(best, agreeing, aside, unread))
 
 
 def _has_classes(reading: Reading, *, with_manifest: bool) -> bool:
@@ -107,8 +107,10 @@ def _chosen_by(reading: Reading) -> str:
     return f"data.manifest={reading.tables[0]}" if reading.tables else f"data.layout={reading.row}"
 
 
-def _notes(agreeing: Iterable[Reading], aside: Iterable[Reading], unread: Sequence[NoReading]) -> Iterable[Finding]:
-    same = [f"{_named(reading)} says the same, and is not used." for reading in agreeing]
+def _notes(
+    best: Reading, agreeing: Iterable[Reading], aside: Iterable[Reading], unread: Sequence[NoReading]
+) -> Iterable[Finding]:
+    same = [_agrees(best, reading) for reading in agreeing]
     unusable = [f"{_named(reading)} is not used: {reading.refusal or 'it has no two classes'}." for reading in aside]
     broken = [table for table in unread if not table.aside]
     others = [table for table in unread if table.aside]
@@ -120,6 +122,18 @@ def _notes(agreeing: Iterable[Reading], aside: Iterable[Reading], unread: Sequen
 
 def _why(table: NoReading) -> str:
     return f"{table.table} is not read as a manifest: {table.why}."
+
+
+def _agrees(best: Reading, other: Reading) -> str:
+    ours, theirs = ({file.path for file in reading.files} for reading in (best, other))
+    if ours == theirs:
+        return f"{_named(other)} says the same, and is not used."
+    apart = [
+        f"{len(paths)} image(s) only {where}"
+        for paths, where in ((theirs - ours, "there"), (ours - theirs, f"by {_named(best)}"))
+        if paths
+    ]
+    return f"{_named(other)} says the same of {len(ours & theirs)} images, has {' and '.join(apart)}, and is not used."
 
 
 def _one(kind: str, severity: Severity, sentences: Iterable[str], paths: Sequence[str] = ()) -> Iterable[Finding]:

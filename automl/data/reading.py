@@ -15,6 +15,8 @@ PART_NAMES: Final[dict[str, Part]] = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), "validation"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
+    "publictest": "validation",  # of Kaggle's challenges, FER2013 among them: whose scores were shown while it ran
+    "privatetest": "test",
 }
 _PART_ENDINGS: Final = re.compile(r"[\s_-]*(set|data|split|images?|imgs?)$")
 

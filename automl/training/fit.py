@@ -130,7 +130,9 @@ def fit(
         batches = feed.training(number).map(vary, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         history = trainee.fit(batches, shuffle=False, verbose=0, callbacks=[watch]).history
         validated = validate(trainee, feed.validation())
-        if watch.ended == "not finite" or not isfinite(validated.loss):
+        # Some CPUs' kernels make 0 of NaN in a ReLU, so that neither loss tells what the weights do.
+        weights = model.get_weights()
+        if watch.ended == "not finite" or not isfinite(validated.loss) or not _finite(weights):
             ended = "not finite"
             break
         epochs.append(
@@ -144,18 +146,22 @@ def fit(
             )
         )
         if best_epoch(epochs) is epochs[-1]:
-            kept = model.get_weights()
+            kept = weights
         ended = watch.ended or verdict(epochs, settings, start_accuracy=start.accuracy, may_fall=may_fall)
         if checkpoint:
-            weights = [] if ended else model.get_weights()
+            going_on = [] if ended else weights
             moments = [] if ended else [np.asarray(variable) for variable in optimizer.variables]
             save_checkpoint(
                 checkpoint,
-                Checkpoint(epochs=tuple(epochs), ended=ended, kept=kept, weights=weights, optimizer=moments),
+                Checkpoint(epochs=tuple(epochs), ended=ended, kept=kept, weights=going_on, optimizer=moments),
             )
 
     model.set_weights(kept)
     return Fitted(start=start, epochs=tuple(epochs), best=best_epoch(epochs), ended=ended)
+
+
+def _finite(weights: Iterable[NDArray[Any]]) -> bool:
+    return all(np.isfinite(array).all() for array in weights)
 
 
 def best_epoch(epochs: Sequence[Epoch]) -> Epoch | None:

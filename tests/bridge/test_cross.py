@@ -42,7 +42,8 @@ def test_a_weight_changed_on_one_side_alone_is_caught(crossing, side):
 
 
 def test_outputs_that_are_no_numbers_are_caught(crossing):
-    layer = crossing.pairs[0].legacy
+    # The last layer: some CPUs' kernels make 0 of NaN in a ReLU.
+    layer = next(pair.legacy for pair in crossing.pairs if pair.modern.name == "logits")
     layer.set_weights([np.full_like(array, np.nan) for array in layer.get_weights()])
     with pytest.raises(StageFailed, match="by nan of its largest output"):
         check(crossing, IMAGES)

@@ -99,7 +99,7 @@ def test_a_kernel_with_too_few_zeros_is_refused_by_name():
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_not_finite_is_refused_and_the_network_stays_as_it_was():
+def test_a_loss_or_weights_that_are_not_finite_are_refused_and_the_network_stays_as_it_was():
     model = random_network("smallnet", 16)
     before = [array.copy() for array in model.get_weights()]
 
@@ -107,7 +107,7 @@ def test_a_loss_that_is_not_finite_is_refused_and_the_network_stays_as_it_was():
         return batches(epoch).map(lambda images, labels: (images * np.nan, labels))
 
     with pytest.raises(
-        StageFailed, match=r"ended with a loss that is not finite\. Lower compress\.prune\.learning_rate"
+        StageFailed, match=r"ended with a loss or weights that are not finite\. Lower compress\.prune\.learning_rate"
     ):
         prune(model, broken, PLAN, images=IMAGES)
     assert same_weights(model.get_weights(), before)

@@ -18,6 +18,14 @@ def _of_folders(*labels: str) -> str:
     return "path,label\n" + "".join(f"{path},{label}\n" for path, label in zip(FOLDERS, labels, strict=False))
 
 
+def test_folders_with_more_images_than_the_manifest_are_told_with_their_number(tmp_path: Path) -> None:
+    labels = _of_folders("cat", "dog", "cat", "dog")  # of the first four images
+    listing = list_dataset(listed_by(tmp_path, {"labels.csv": labels}, *FOLDERS))
+
+    said = {finding.kind: finding.text for finding in listing.findings}["readings that agree"]
+    assert "says the same of 4 images, has 2 image(s) only there, and is not used" in said
+
+
 @pytest.mark.parametrize("labels", [("cat", "dog"), ("Cat", "Dog"), ("n1", "n2")])
 def test_a_manifest_that_says_what_the_folders_say_wins_with_a_note(tmp_path: Path, labels: tuple[str, ...]) -> None:
     listing = list_dataset(listed_by(tmp_path, {"labels.csv": _of_folders(*labels, *labels, *labels)}, *FOLDERS))

@@ -65,6 +65,7 @@ def test_images_that_lie_higher_than_the_level_are_outside_and_counted(tmp_path:
         ("train", "train"), ("Training", "train"), ("train_set", "train"), ("TRAIN-images", "train"),
         ("val", "validation"), ("valid", "validation"), ("Validation", "validation"), ("dev", "validation"),
         ("test", "test"), ("Testing data", "test"), ("cat", None), ("trainer", None), ("testimony", None),
+        ("PublicTest", "validation"), ("PrivateTest", "test"),
     ],
 )  # fmt: skip
 def test_part_folders_are_known_in_their_usual_spellings(folder: str, part: str | None) -> None:

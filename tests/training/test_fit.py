@@ -114,6 +114,21 @@ def test_a_loss_that_is_not_finite_ends_the_training_at_once_and_the_best_so_far
     assert all(np.isfinite(array).all() for array in network.get_weights())
 
 
+def test_weights_that_are_not_finite_end_the_training_though_the_losses_are(network, feed):
+    calls = count()
+
+    def validation() -> Any:
+        yield from feed.validation()
+        if next(calls) == 2:  # the start, the first epoch, the second
+            layer = network.get_layer("logits")
+            layer.set_weights([array * np.nan for array in layer.get_weights()])
+
+    fitted = train(network, replace(feed, validation=validation))
+    assert fitted.ended == "not finite"
+    assert [epoch.number for epoch in fitted.epochs] == [1]
+    assert all(np.isfinite(array).all() for array in network.get_weights())
+
+
 def test_a_first_step_that_breaks_leaves_the_network_as_it_was(network, feed):
     before = network.get_weights()
     fitted = train(network, feed, settings=replace(SETTINGS, learning_rate=1e30, epochs=3))
