@@ -163,7 +163,9 @@ def test_what_is_no_dataset_any_more_is_not_written(tmp_path: Path) -> None:
     paths = ["cat/1.png", "cat/2.png"]
     _files(tmp_path, paths)
 
-    with pytest.raises(DataError, match=r"clean\.csv was not written: what stays is 2 image\(s\) of 1 class\(es\)\. Wanted: two"):
+    with pytest.raises(
+        DataError, match=r"clean\.csv was not written: what stays is 2 image\(s\) of 1 class\(es\)\. Wanted: two"
+    ):
         write_manifest(tmp_path / "clean.csv", _images(paths), tmp_path, Data())
     assert not (tmp_path / "clean.csv").exists()
     assert len(list(tmp_path.iterdir())) == 1
