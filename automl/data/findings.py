@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
-from automl.data.files import is_odd, told
+from automl.data.passed import advice_on, is_odd, told
 from automl.data.scan_journal import Scan
 from automl.data.shared import conflicting_labels, exact_duplicates
-from automl.data.wording import examples, first_of
+from automl.data.wording import examples, first_of, shown
 from automl.errors import DataError
 from automl.finding_table import EMPTY_CLASSES, TOO_FEW
 from automl.recipe.model import Check
@@ -178,11 +178,15 @@ def _mixed_sizes(images: Sequence[Image]) -> Finding | None:
 def _ignored(listing: Listing) -> Finding | None:
     if not listing.ignored:
         return None
+    outside = first_of([f"{shown(top)}/" if top else "the dataset's own folder" for top in listing.outside])
+    where = f" The images outside lie in {outside}." if outside else ""
     return Finding(
         kind="ignored files",
         severity="warn" if any(map(is_odd, listing.ignored)) else "note",
-        text=f"entries of the folder were passed over: {told(listing.ignored)}.",
+        text=f"entries of the dataset were passed over: {told(listing.ignored)}.{where}",
         count=sum(listing.ignored.values()),
+        advice=advice_on(listing.ignored),
+        paths=listing.ignored_paths,
     )
 
 

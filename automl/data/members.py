@@ -18,8 +18,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Final
 
-from automl.data.files import JUNK, MAX_DEPTH
+from automl.data.files import MAX_DEPTH
 from automl.data.files import SUFFIXES as IMAGES
+from automl.data.passed import JUNK
 from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError
 

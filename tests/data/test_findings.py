@@ -78,6 +78,25 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
     assert "2 x hidden, 1 x suffix .txt" in texts["ignored files"]
 
 
+def test_images_outside_are_told_with_their_folders_and_what_to_do() -> None:
+    listing = replace(
+        LISTING,
+        ignored={"image outside the class folders": 34},
+        ignored_paths=("1.png", "test1/a/1.png"),
+        outside=("", "test1"),
+    )
+
+    (finding,) = _found(listing, _scan(_images()))
+
+    assert finding.severity == "warn"
+    assert finding.text == (
+        "entries of the dataset were passed over: 34 x image outside the class folders. The images outside lie in "
+        "the dataset's own folder, test1/."
+    )
+    assert finding.advice.endswith("parts are called train, val and test.")
+    assert finding.paths == ("1.png", "test1/a/1.png")
+
+
 def test_rejected_files_come_with_what_to_do_about_each_reason() -> None:
     (finding,) = _found(LISTING, _scan(_images(), 3))
 
