@@ -59,6 +59,7 @@ KINDS: Final = (
     FindingKind(name="other tables", stage="check", severity="note"),
     FindingKind(name="ignored files", stage="check", severity="note; warn where they may surprise"),
     FindingKind(name="exact duplicates", stage="check", severity="note"),
+    FindingKind(name="16 bits of narrow range", stage="check", severity="warn"),
     FindingKind(name="constant images", stage="check", severity="warn"),
     FindingKind(name="dark images", stage="check", severity=_CLASS),
     FindingKind(name="bright images", stage="check", severity=_CLASS),
