@@ -20,6 +20,8 @@ UNEVEN: Final = 2  # the largest class has so many times the images of the small
 VERY_UNEVEN: Final = 10  # then a network that never names the smallest one may look good
 RARE: Final = 20  # images of a class; its share of the test set is three at split.test = 0.15
 
+MOST_MEGAPIXELS: Final = Check.model_json_schema()["properties"]["max_megapixels"]["maximum"]
+TOO_LARGE: Final = f"Shrink what is too large, or raise check.max_megapixels, to {MOST_MEGAPIXELS:g} at most."
 ADVICE: Final = {  # why a file was rejected -> what its owner can do
     "empty file": "Get empty files anew from where they come from.",
     "truncated": "Get truncated files anew; a copy broke off.",
@@ -27,8 +29,10 @@ ADVICE: Final = {  # why a file was rejected -> what its owner can do
     "not an image": "See what the files are that are no images; failed downloads are often web pages.",
     "unsupported format": "Convert unsupported formats to PNG or JPEG.",
     "unsupported pixel mode": "Save pictures of unsupported pixel modes with 8 bits a channel.",
-    "too many pixels": "Shrink what is too large, or raise check.max_megapixels.",
-    "too many bytes": "Shrink what is too large, or raise check.max_megapixels.",
+    "too many pixels": TOO_LARGE,
+    "too many bytes": TOO_LARGE,
+    "too much metadata": "Save pictures with too much metadata again without it: their text or colour profile is "
+    "longer than the decoder reads, 1 MB of one and 64 MB in all.",
     "cannot be read": "See to the disk, and to the rights on the files that cannot be read.",
 }
 

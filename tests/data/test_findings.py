@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from automl.bundle import resize
 from automl.data import scan as scan_module
@@ -102,6 +103,14 @@ def test_rejected_files_come_with_what_to_do_about_each_reason() -> None:
 
     assert finding.advice == f"{ADVICE['empty file']} {ADVICE['truncated']}"
     assert (finding.count, finding.paths[0]) == (3, "cat/bad0.png")
+
+
+@pytest.mark.parametrize("reason", ["too many pixels", "too many bytes"])
+def test_no_more_megapixels_are_advised_than_the_key_takes(reason: str) -> None:
+    assert ADVICE[reason] == "Shrink what is too large, or raise check.max_megapixels, to 178 at most."
+    Check(max_megapixels=178)
+    with pytest.raises(ValidationError, match="178"):
+        Check(max_megapixels=179)
 
 
 def test_every_reason_that_a_file_is_rejected_for_has_its_advice() -> None:
