@@ -18,7 +18,7 @@ from automl.data.files import SUFFIXES, images_below, tables_in
 from automl.data.folders import read_flat, read_nested, read_parts
 from automl.data.labels import spelling_finding, spellings
 from automl.data.manifest import read_manifest, read_metadata
-from automl.data.passed import OUTSIDE, PassedOver, told, why_no_image
+from automl.data.passed import OUTSIDE, PassedOver, told, why_no_image, why_skipped
 from automl.data.reading import Facts, Folder, NoReading, Reading
 from automl.data.rows import MISSING
 from automl.data.tables import SUFFIXES as TABLES
@@ -126,7 +126,7 @@ def list_dataset(
     files, spelled = merge_spellings(reading.files, merge=data.merge_labels)
     unfilled = find_unfilled(reading.row, data.level, passed_over.folders, images)
     for table in reading.tables:
-        passed_over.take_out(table, why_no_image(table, frozenset()))
+        passed_over.take_out(table, why_skipped(table) or why_no_image(table, frozenset()))
     outside = images.keys() - {file.path for file in reading.files} if reading.outside else set()
     for path in sorted(outside):
         passed_over.add(path, OUTSIDE)

@@ -69,7 +69,7 @@ class PassedOver:
     def take_out(self, path: str, reason: str) -> None:
         """It is read after all."""
         self.counts[reason] -= 1
-        self.paths[reason] = [other for other in self.paths[reason] if other != path]
+        self.paths[reason] = [other for other in self.paths.get(reason, ()) if other != path]
 
     def below(self, folder: str) -> PassedOver:
         """The same, seen from a folder of it; "" is the dataset's own."""
