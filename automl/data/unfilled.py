@@ -37,7 +37,7 @@ def find_unfilled(
         return None
     lost = {folder for folder, kinds in held.items() if any(map(is_picture, kinds))}
     order = sorted(held, key=lambda folder: (folder not in lost, folder))
-    rows = [f"{shown(folder)}/ ({told(held[folder]) or 'empty'})" for folder in order]
+    rows = [f"{shown(folder)}/ ({told(held[folder]) or 'no file'})" for folder in order]
     return Finding(
         kind=UNFILLED,
         severity="stop" if lost else "warn",

@@ -29,7 +29,7 @@ def test_a_class_of_pictures_that_are_not_read_stops_and_is_named_first_with_wha
     finding = finding_of(list_dataset(tmp_path), UNFILLED)
 
     assert (finding.severity, finding.count, finding.paths) == ("stop", 3, ("x/", "d/", "e/"))
-    assert "x/ (2 x suffix .avif, 1 x suffix .txt), d/ (empty), e/ (1 x suffix .txt)" in finding.text
+    assert "x/ (2 x suffix .avif, 1 x suffix .txt), d/ (no file), e/ (1 x suffix .txt)" in finding.text
     assert finding.advice == (
         "Convert pictures of formats that are not read to JPEG or PNG. Fill folders that are to be classes. "
         "Remove a folder that is no class."
