@@ -347,6 +347,9 @@ def test_a_run_is_offered_with_the_checks_own_words_and_only_where_nothing_would
 
 def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
     leaking(tmp_path / "set")
+    (tmp_path / "set" / "train" / "moth").mkdir()
+    (tmp_path / "set" / "train" / "moth" / "1.avif").write_bytes(b"x")
+    (tmp_path / "set" / "readme.txt").write_bytes(b"x")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
         for path in sorted((tmp_path / "set").rglob("*.*")):
             packed.write(path, path.relative_to(tmp_path))
@@ -355,6 +358,7 @@ def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
 
     assert of_archive["dataset"] == str(tmp_path / "set.zip")
     assert of_archive["findings"] == of_folder["findings"]
+    assert {"folders without images", "ignored files"} <= kinds(of_archive)
 
 
 @contextlib.contextmanager

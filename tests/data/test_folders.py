@@ -162,3 +162,4 @@ def test_a_flat_test_folder_beside_train_classes_is_passed_over_and_counted(tmp_
 
     assert {file.part for file in listing.files} == {"train"}
     assert listing.ignored == {"image outside the class folders": 2}
+    assert listing.outside == ("test",)

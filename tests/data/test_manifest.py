@@ -130,3 +130,11 @@ def test_the_fingerprint_follows_labels_groups_and_weights(tmp_path: Path) -> No
         text = f"path,label,group,weight\nimages/1.png,{rows}\nimages/2.png,a,,\nimages/3.png,b,,\n"
         seen.add(listing_fingerprint(list_dataset(listed_by(tmp_path, {"labels.csv": text}))))
     assert len(seen) == 4
+
+
+def test_a_manifest_that_is_given_itself_is_not_passed_over_whatever_its_name(tmp_path: Path) -> None:
+    root = listed_by(tmp_path, {".trial.csv": LABELS})
+
+    listing = list_dataset(root / ".trial.csv")
+
+    assert (listing.ignored, listing.ignored_paths) == ({}, ())
