@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from automl.errors import DataError
 from automl.finding_table import FINAL, OF_RUN
 from automl.recipe.model import Check
-from automl.types import Finding, gravest_first
+from automl.types import SEVERITIES, Finding, gravest_first
 
 DECIDED_HERE: Final = frozenset(("check.stop_on", "check.allow"))
 """Settings that no stage reads: what is finished stays finished when they change."""
@@ -26,8 +26,8 @@ class Found(Protocol):
 def judged(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
     """The findings with the severity that the recipe gives them, the gravest first.
 
-    What check.stop_on names, by severity or kind, is a stop; a stop that it does not name, or whose kind check.allow
-    names, is a warning. What nothing could be trained with is a stop in any case.
+    What stops by itself is a stop, and so is what check.stop_on names: a kind, or a severity, which means the graver
+    ones too. Of a kind that check.allow names it is a warning. What nothing could be trained with stops in any case.
     """
     return gravest_first(_judged(finding, check) for finding in findings)
 
@@ -38,8 +38,9 @@ def judged_data(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...
 
 
 def _judged(finding: Finding, check: Check) -> Finding:
-    named = finding.severity in check.stop_on or finding.kind in check.stop_on
-    if finding.kind in FINAL or (named and finding.kind not in check.allow):
+    words = {finding.kind, *SEVERITIES[SEVERITIES.index(finding.severity) :]}
+    ends = finding.severity == "stop" or not words.isdisjoint(check.stop_on)
+    if finding.kind in FINAL or (ends and finding.kind not in check.allow):
         return replace(finding, severity="stop")
     return replace(finding, severity="warn") if finding.severity == "stop" else finding
 
@@ -67,9 +68,7 @@ def stopped(found: Sequence[Finding]) -> DataError:
 
 
 def how_to_go_on(found: Sequence[Finding]) -> str:
-    """What was wanted, and what to do, in a line or two."""
-    allowable = list(dict.fromkeys(finding.kind for finding in found if finding.kind not in FINAL))
-    accept = f", or accept them: --set 'check.allow=[{', '.join(allowable)}]'" if allowable else ""
-    if allowable and len(allowable) < len({finding.kind for finding in found}):
-        accept = f"; {', '.join(allowable)} could also be accepted: --set 'check.allow=[{', '.join(allowable)}]'"
+    """What was wanted, and what to do. To accept the others does not help where one of them is final."""
+    kinds = dict.fromkeys(finding.kind for finding in found)
+    accept = "" if FINAL & set(kinds) else f", or accept them: --set 'check.allow=[{', '.join(kinds)}]'"
     return f"Wanted: data that can be trained on. Correct them, and give the same command again{accept}."
