@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from automl.errors import DataError
 from automl.finding_table import FINAL, OF_RUN
+from automl.recipe.command_line import set_option
 from automl.recipe.model import Check
 from automl.types import SEVERITIES, Finding, gravest_first
 
@@ -70,5 +71,5 @@ def stopped(found: Sequence[Finding]) -> DataError:
 def how_to_go_on(found: Sequence[Finding]) -> str:
     """What was wanted, and what to do. To accept the others does not help where one of them is final."""
     kinds = dict.fromkeys(finding.kind for finding in found)
-    accept = "" if FINAL & set(kinds) else f", or accept them: --set 'check.allow=[{', '.join(kinds)}]'"
+    accept = "" if FINAL & set(kinds) else f", or accept them: {set_option('check.allow', list(kinds))}"
     return f"Wanted: data that can be trained on. Correct them, and give the same command again{accept}."
