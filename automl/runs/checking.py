@@ -22,6 +22,7 @@ from automl.runs.events import now_iso
 from automl.runs.folder import RunFolder
 from automl.runs.pipeline import execute
 from automl.runs.refused import GO_ON, in_words
+from automl.runs.scratch import scratch
 from automl.runs.stops import how_to_go_on, judged_data
 from automl.runtime.children import Children
 from automl.types import PARTS
@@ -146,11 +147,10 @@ def _write(request: CheckRequest, folder: RunFolder, entry: str, arguments: Mapp
 def _scratch() -> Iterator[RunFolder]:
     """A run's folder below the system's temporary one; whatever ends the check, nothing of it stays.
 
-    But for a fault of ours: then the log stays, which the message names.
+    After SIGKILL that is the next check's work. But for a fault of ours: then the log stays, which the message names.
     """
-    temporary = tempfile.TemporaryDirectory(prefix="automl-check-", ignore_cleanup_errors=True)
-    with temporary as place:
-        folder = RunFolder(Path(place).resolve() / NAME)
+    with scratch("automl-check-") as place:
+        folder = RunFolder(place.resolve() / NAME)
         try:
             yield folder
         except AutomlError as error:

@@ -391,6 +391,25 @@ def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, nu
     assert list(temporary.iterdir()) == []
 
 
+def test_what_a_killed_check_left_is_removed_by_the_next_one_and_what_is_in_use_is_not(
+    tmp_path: Path, temporary: Path
+) -> None:
+    listed(tmp_path / "set")
+    with while_scanning(temporary, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGSTOP)
+        at_work = set(temporary.iterdir())
+        api.check("set")
+        beside = set(temporary.iterdir())
+        process.kill()
+        process.communicate(timeout=60)
+    after = set(temporary.iterdir())
+    api.check("set")
+
+    assert {path.name.rpartition("-")[0] for path in at_work} == {"automl-check", "automl-scratch"}
+    assert at_work == beside == after
+    assert list(temporary.iterdir()) == []
+
+
 def test_nothing_stays_after_the_terminal_was_closed(tmp_path: Path, temporary: Path) -> None:
     listed(tmp_path / "set")
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
