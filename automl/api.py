@@ -100,7 +100,7 @@ def check(
         hear: is called with each stage and with progress, in this thread.
     Returns: the object that `automl check --json` prints: state ("stopped" where a run would end before training,
         "failed" where html or fix could not be written in the end, as `error` says), layout, counts, findings (the
-        gravest first) and more.
+        gravest first, each with examples), all rejected files, all flagged pictures by kind, and more.
     Raises: AutomlError: UsageError: html or fix has no place there; DataError: the dataset cannot be listed or read.
     """
     pairs = pairs_of(settings) if isinstance(settings, Mapping) else [as_typed(setting) for setting in settings]

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -170,6 +171,40 @@ def test_a_person_reads_facts_classes_and_findings_the_gravest_first(tmp_path: P
     assert isinstance(ended.exception, DataError)
     assert "a run would stop here: classes without images, too few images, rejected files" in str(ended.exception)
     assert "accept" not in str(ended.exception)  # classes without images would stop all the same
+
+
+def test_json_lists_every_rejected_and_every_marked_file_and_a_person_is_told_how_many_more_there_are(
+    tmp_path: Path,
+) -> None:
+    for at in range(120):
+        constant = np.full((32, 32, 3), 60 + at, dtype=np.uint8)
+        put(tmp_path / "set", f"{'cat' if at % 2 else 'dog'}/{at:03}.bmp", bmp(a_photo(at, 32, 32)))
+        if at < 25:
+            put(tmp_path / "set", f"{'cat' if at % 2 else 'dog'}/grey{at:02}.bmp", bmp(constant))
+        if at < 22:
+            put(tmp_path / "set", f"dog/broken{at:02}.bmp", bmp(a_photo(at, 32, 32))[:900])
+        if at < 23:
+            put(tmp_path / "set", f"dog/copy{at:02}.bmp", bmp(a_photo(at, 32, 32)))
+
+    facts = json.loads(CliRunner().invoke(cli, ["check", "set", "--json"]).stdout)
+    lines = [*CliRunner().invoke(cli, ["check", "set"]).stdout.splitlines(), ""]
+
+    def last_line_of(kind: str) -> str:
+        begun = next(
+            at for at, line in enumerate(lines) if line.startswith(f"  warn {kind}  ") or f"note {kind} " in line
+        )
+        return lines[lines.index("", begun) - 1].strip()
+
+    assert [row["path"] for row in facts["rejected"]] == [f"dog/broken{at:02}.bmp" for at in range(22)]
+    assert {row["reason"] for row in facts["rejected"]} == {"truncated"}
+    assert all("truncated" in row["detail"] for row in facts["rejected"])
+    assert {row["path"].rpartition("/")[2] for row in facts["flagged"]["constant images"]} == {
+        f"grey{at:02}.bmp" for at in range(25)
+    }
+    assert "truncated" not in facts["flagged"]
+    assert last_line_of("rejected files") == "and 19 more: see --json"
+    assert last_line_of("constant images") == "and 22 more: see --json"
+    assert last_line_of("exact duplicates") == "and more: see --html or --json"  # 20 of them are listed there
 
 
 def test_a_class_of_which_no_file_can_be_read_stands_in_the_table_beside_the_others(tmp_path: Path) -> None:
