@@ -29,7 +29,7 @@ from click.testing import CliRunner
 
 from automl import api
 from automl.cli.main import cli
-from automl.errors import AutomlError, DataError, UsageError
+from automl.errors import AutomlError, DataError, RecipeError, UsageError
 from automl.recipe.load import load_recipe
 from automl.runs import pipeline
 from automl.runs.begin import Request
@@ -387,6 +387,18 @@ def test_a_class_whose_name_is_a_number_is_dropped_by_that_name(tmp_path: Path) 
     ended = CliRunner().invoke(cli, ["check", "set", "--set", "check.drop_classes=01", "--json"])
 
     assert json.loads(ended.stdout)["classes"] == ["00", "02"]
+
+
+def test_folds_of_a_dataset_that_gives_its_validation_part_are_refused_before_a_file_is_opened(tmp_path: Path) -> None:
+    for at in range(16):
+        put(tmp_path / "set", f"{'val' if at % 4 == 3 else 'train'}/{'cat' if at % 2 else 'dog'}/{at:02}.bmp", b"x")
+        put(tmp_path / "set", f"{'val' if at % 4 == 3 else 'train'}/{'dog' if at % 2 else 'cat'}/{at:02}.bmp", b"x")
+    heard: list[Mapping[str, Any]] = []
+
+    with pytest.raises(RecipeError, match=r"split\.folds is 3, and the dataset gives its own validation part .*val/"):
+        api.check("set", settings=["split.folds=3"], hear=heard.append)
+
+    assert heard == []
 
 
 def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
