@@ -110,7 +110,7 @@ def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
         "formats": checked.formats,
         "dataset_fingerprint": checked.dataset_fingerprint,
         "findings": [{**asdict(finding), "paths": list(finding.paths)} for finding in findings],
-        "advice": how_to_go_on(ending) if ending else "",
+        "advice": how_to_go_on(ending, request.recipe.recipe.check) if ending else "",
     }
 
 

@@ -58,18 +58,21 @@ def stops(findings: Iterable[Finding], check: Check) -> tuple[Finding, ...]:
     return tuple(finding for finding in judged(findings, check) if finding.severity == "stop")
 
 
-def stopped(found: Sequence[Finding]) -> DataError:
+def stopped(found: Sequence[Finding], check: Check) -> DataError:
     """The error that ends a run, with each finding and what to do. Args: found: at least one."""
     lines = [f"  {finding.kind}: {finding.text} {finding.advice}".rstrip() for finding in found[:TOLD]]
     lines += [f"  and {len(found) - TOLD} more"] if len(found) > TOLD else []
     return DataError(
-        f"the data has {len(found)} finding(s) that stop a run:\n" + "\n".join(lines) + f"\n{how_to_go_on(found)} "
+        f"the data has {len(found)} finding(s) that stop a run:\n"
+        + "\n".join(lines)
+        + f"\n{how_to_go_on(found, check)} "
         "`automl check` shows all findings at once."
     )
 
 
-def how_to_go_on(found: Sequence[Finding]) -> str:
+def how_to_go_on(found: Sequence[Finding], check: Check) -> str:
     """What was wanted, and what to do. To accept the others does not help where one of them is final."""
-    kinds = dict.fromkeys(finding.kind for finding in found)
-    accept = "" if FINAL & set(kinds) else f", or accept them: {set_option('check.allow', list(kinds))}"
-    return f"Wanted: data that can be trained on. Correct them, and give the same command again{accept}."
+    kinds = dict.fromkeys((*check.allow, *(finding.kind for finding in found)))  # an option replaces earlier ones
+    is_final = any(finding.kind in FINAL for finding in found)
+    accept = "" if is_final else f" or add {set_option('check.allow', list(kinds))} to accept them,"
+    return f"Wanted: data that can be trained on. Correct them,{accept} and give the same command again."

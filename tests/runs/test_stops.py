@@ -84,11 +84,14 @@ def test_a_severity_under_stop_on_means_the_graver_ones_too(word, ending):
 def test_the_message_has_each_finding_what_to_do_and_how_to_accept_it():
     found = [a_finding(TOO_FEW, "stop"), a_finding("rejected files", "stop")]
 
-    text = str(stopped(found))
+    text = str(stopped(found, Check()))
 
     assert text.startswith(f"the data has 2 finding(s) that stop a run:\n  {TOO_FEW}: {TOO_FEW}. Do something.\n")
-    assert "--set 'check.allow=[too few images, rejected files]'" in text
-    assert stopped(found).exit_code == 3
+    assert "Correct them, or add --set 'check.allow=[too few images, rejected files]' to accept them, and give" in text
+    assert "add --set 'check.allow=[weights, too few images, rejected files]' to" in str(
+        stopped(found, Check(allow=("weights",)))
+    )
+    assert stopped(found, Check()).exit_code == 3
     assert load_recipe("quick", ["check.allow=[too few images, rejected files]"]).recipe.check.allow == (
         TOO_FEW,
         "rejected files",
@@ -97,8 +100,8 @@ def test_the_message_has_each_finding_what_to_do_and_how_to_accept_it():
 
 @pytest.mark.parametrize("kind", sorted(FINAL))
 def test_what_nothing_could_be_trained_with_is_not_offered_to_be_accepted(kind):
-    assert "check.allow" not in str(stopped([a_finding(kind, "stop")]))
-    both = str(stopped([a_finding(kind, "stop"), a_finding(TOO_FEW, "stop")]))
+    assert "check.allow" not in str(stopped([a_finding(kind, "stop")], Check()))
+    both = str(stopped([a_finding(kind, "stop"), a_finding(TOO_FEW, "stop")], Check()))
     assert "accept" not in both  # it would stop all the same
     assert f"{TOO_FEW}: {TOO_FEW}. Do something." in both
 
