@@ -107,4 +107,4 @@ KIND_NAMES: Final = tuple(kind.name for kind in KINDS)
 FINAL: Final = frozenset(kind.name for kind in KINDS if kind.final)
 OF_RUN: Final = frozenset(kind.name for kind in KINDS if kind.of_run)
 STOP_WORDS: Final = (*SEVERITIES, *KIND_NAMES)
-"""What check.stop_on may list: severities, and kinds."""
+"""What check.stop_on may list: severities, each with all graver ones, and kinds."""
