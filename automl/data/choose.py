@@ -29,7 +29,8 @@ def the_reading(
     and a manifest with guessed columns for one without.
 
     Args: found: by the row's name; wanted: a sentence on what a dataset looks like.
-    Raises: DataError: there is none, or nothing can be trained on it, or two do not agree.
+    Raises:
+        DataError: there is none, or nothing can be trained on it, or two do not agree, or a manifest needs a choice.
     """
     every = [reading for readings in found.values() for reading in readings]
     unread = [reading for reading in every if isinstance(reading, NoReading)]
@@ -39,6 +40,9 @@ def the_reading(
     folders = by_row.get("parts") or next(iter(by_row.values()), None)
     if folders and (tables or unread) and not _has_classes(folders, with_manifest=bool(tables)):
         folders = None
+    for table in unread:
+        if table.question and not any(not reading.refusal for reading in tables):
+            raise DataError(_undecided(dataset, table, folders))
     candidates = [*tables, *([folders] if folders else [])]
     if not candidates:
         raise DataError(_nothing(dataset, folder, unread, data, wanted))
@@ -96,6 +100,11 @@ def _question(dataset: str, best: Reading, other: Reading, why: str) -> str:
         f"{dataset} can be read in two ways that do not agree: by {_named(best)}, and by {_named(other)}; {why}. "
         f"Wanted: one. Choose it with --set {_chosen_by(best)} or --set {_chosen_by(other)}."
     )
+
+
+def _undecided(dataset: str, table: NoReading, folders: Reading | None) -> str:
+    or_folders = f", or go by the folders alone: --set {_chosen_by(folders)}" if folders and not folders.refusal else ""
+    return f"{dataset}: {table.table} lists images, but {table.why}{or_folders}."
 
 
 def _named(reading: Reading) -> str:

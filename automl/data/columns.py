@@ -37,10 +37,13 @@ _NO: Final = frozenset(("0", "0.0", "false", "False", "FALSE", "", "-1"))
 class Unfit(Exception):
     """A table is no manifest of the dataset, and why."""
 
-    def __init__(self, why: str, *, aside: bool = False) -> None:
-        """Args: aside: it speaks of other things than the images, and nobody expects it to be read."""
+    def __init__(self, why: str, *, aside: bool = False, question: bool = False) -> None:
+        """Args: aside: it speaks of other things than the images, and nobody expects it to be read;
+        question: it lists the images, but for a choice that its owner has to make.
+        """
         super().__init__(why)
         self.aside = aside
+        self.question = question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

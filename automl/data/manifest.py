@@ -12,7 +12,7 @@ from typing import Final
 
 from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, unread_parts
 from automl.data.labels import as_numbers, as_several
-from automl.data.paths import Images, inside
+from automl.data.paths import Found, Images, Way, inside
 from automl.data.reading import Folder, NoReading, Reading, listed, part_of
 from automl.data.rows import Rows
 from automl.data.tables import Table, read_table
@@ -71,8 +71,9 @@ def _read(folder: Folder, wish: Data, row: str, tables: Tables) -> Iterator[Read
             table = _Manifest.of(read_table(folder.root / name, name), folder, wish, part)
         except (Unfit, DataError) as error:
             # A file about something else must not end the run; where nothing else can be read, this is the reason.
-            aside = isinstance(error, Unfit) and error.aside
-            yield NoReading(table=name, why=str(error).removesuffix("."), aside=aside)
+            why = str(error).removesuffix(".")
+            unfit = error if isinstance(error, Unfit) else Unfit(why)
+            yield NoReading(table=name, why=why, aside=unfit.aside, question=unfit.question)
             continue
         several += table.read_into(rows)
         told.setdefault(table.columns.told(table.table), []).append(name)
@@ -102,7 +103,7 @@ class _Manifest:
     folder: Folder
     columns: Columns
     part: Part | None  # that the file's name gives
-    found: Sequence[str | None]  # of each row: the image; None: there is none
+    found: Found
     elsewhere: str  # where the images were looked for, in words; "": where the paths say
 
     @classmethod
@@ -112,16 +113,24 @@ class _Manifest:
         base = table.name.rpartition("/")[0]
 
         @cache
-        def found(at: int) -> tuple[tuple[str | None, ...], str]:
-            cells = [inside(cell, base) or "" for cell in table.column(at)]
-            find, words = images.way(cells)
-            return tuple(find(cell) if cell else None for cell in cells), words
+        def cells(at: int) -> list[str]:
+            return [inside(cell, base) or "" for cell in table.column(at)]
 
-        columns = choose_columns(table, wish, lambda at: any(found(at)[0]), lambda word: part_of(word) is not None)
-        paths, elsewhere = found(columns.path)
-        if not any(paths):
+        columns = choose_columns(
+            table,
+            wish,
+            lambda at: bool(images.ways(cells(at), [part] * len(table.rows))),
+            lambda word: part_of(word) is not None,
+        )
+        words = [""] * len(table.rows) if columns.part is None else table.column(columns.part)
+        parts = [part_of(word) or part for word in words]
+        ways = images.ways(cells(columns.path), parts)
+        if not ways:
             raise Unfit(f"no path in its column {shown(table.columns[columns.path])!r} is an image of the folder")
-        return cls(table=table, folder=folder, columns=columns, part=part, found=paths, elsewhere=elsewhere)
+        if len(ways) > 1:
+            raise Unfit(_two_ways(cells(columns.path), parts, ways), question=True)
+        found = ways[0].all_of(cells(columns.path), parts)
+        return cls(table=table, folder=folder, columns=columns, part=part, found=found, elsewhere=ways[0].words)
 
     def read_into(self, rows: Rows) -> list[str]:
         """Add all rows. Returns: why rows have several labels, in words, if some do.
@@ -194,6 +203,19 @@ class _Manifest:
             f"{self.table.name}: line {self.table.lines[at]} has {word[:60]!r} in the column {column!r}. "
             f"Wanted: {wanted}. Correct it, or do without the column by --set data.{role}=none."
         )
+
+
+def _two_ways(cells: Sequence[str], parts: Sequence[Part | None], ways: Sequence[Way]) -> str:
+    """What is asked where paths lead to several images alike."""
+    where = [way.all_of(cells, parts) for way in ways[:2]]
+    at = next(at for at, (one, other) in enumerate(zip(*where, strict=True)) if one and other and one != other)
+    told = [f"{sum(map(bool, found))} {way.words}" for way, found in zip(ways, where, strict=False)]
+    more = f" (and {len(ways) - 2} more)" if len(ways) > 2 else ""
+    return (
+        f"its paths do not say in which folder they lie, and images of these names lie in several: "
+        f"{' and '.join(told)}{more}; {shown(cells[at])!r} could be {where[0][at]!r} or {where[1][at]!r}. Wanted: one. "
+        "Write the folder into the paths, or move the folder that is not meant away"
+    )
 
 
 def _parts_of_folders(files: tuple[ListedFile, ...]) -> tuple[tuple[ListedFile, ...], bool]:
