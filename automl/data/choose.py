@@ -17,7 +17,7 @@ STORAGE: Final = re.compile(
     r"(images?|imgs?|data|photos?|pictures?|pics?|files?|frames?|jpe?gs?|pngs?|batch|part|chunk|shard|folder)?[\W_]*\d*"
 )
 """Names of folders that hold images of any class, once a manifest says which; case-folded."""
-LISTS_ENOUGH: Final = 0.5  # of the images that the folders label; a manifest of fewer speaks of something else
+LISTS_ENOUGH: Final = 0.5  # of the images of the folders; a manifest of fewer speaks of something else
 
 
 def the_reading(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from automl.data.files import SUFFIXES
+from automl.data.labels import LEAST_OF_A_CLASS
 from automl.data.tables import Table
-from automl.data.wording import shown, some
+from automl.data.wording import first_of, shown, some
 from automl.recipe.model import Data
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -29,6 +31,8 @@ NO_COLUMN: Final = "none"
 """In the recipe: there is no such column, whatever it may be called."""
 NUMBERING: Final = frozenset(("", "id", "index", "idx", "no", "nr", "row", "unnamed_0", "unnamed"))
 """Columns that number the rows, and are no labels."""
+OF_PERSONS: Final = frozenset(("age", "age_group", "sex", "gender"))
+"""Columns that are proposed as labels last; in medical sets they stand beside the diagnosis."""
 N_LOOKED_AT: Final = 1000  # rows that tell what a column holds
 _YES: Final = frozenset(("1", "1.0", "true", "True", "TRUE"))
 _NO: Final = frozenset(("0", "0.0", "false", "False", "FALSE", "", "-1"))
@@ -78,12 +82,17 @@ def normalised(name: str) -> str:
 
 
 def choose_columns(
-    table: Table, wish: Data, names_images: Callable[[int], bool], is_part: Callable[[str], bool]
+    table: Table,
+    wish: Data,
+    names_images: Callable[[int], bool],
+    lists_most: Callable[[int], bool],
+    is_part: Callable[[str], bool],
 ) -> Columns:
     """Find each role's column.
 
     Args:
         names_images: whether the cells of that column name images of the dataset.
+        lists_most: whether they name so many that a manifest of the dataset is meant.
         is_part: whether a cell is the word of a part.
     Raises: Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there.
     """
@@ -110,7 +119,10 @@ def choose_columns(
         path = next(filter(names_images, likely), None)
         if path is None:
             raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)})", aside=True)
-    label, yes = _label(table, wish, {path, *taken.values()})
+    try:
+        label, yes = _label(table, wish, {path, *taken.values()})
+    except Unfit as error:
+        raise Unfit(str(error), question=error.question and lists_most(path)) from None
     known = (wish.path or path in _by_convention(table, "path")) and (
         wish.label or label in _by_convention(table, "label")
     )
@@ -182,10 +194,30 @@ def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None
         return None, tuple(rest)
     if not rest:
         raise Unfit(f"it names images, and no column holds a label (columns: {some(table.columns)})")
-    raise Unfit(
-        f"it cannot be told which of its columns holds the label: {some(table.columns[at] for at in rest)}; "
-        "say so, for example --set data.label=" + shown(table.columns[rest[0]])
+    raise Unfit(_which_label(table, rest), question=any(_sorts(table.column(at)) for at in rest))
+
+
+def _which_label(table: Table, at_most: Sequence[int]) -> str:
+    """What is asked where several columns could hold the label, the likeliest first."""
+    names = {at: normalised(table.columns[at]) for at in at_most}
+    values = {at: len(set(filled(table.column(at)))) for at in at_most}
+
+    def unlikely(at: int) -> tuple[bool, ...]:
+        of_another = any(names[at].startswith(f"{name}_") for name in names.values() if name)  # dx_type beside dx
+        return values[at] < 2, not _sorts(table.column(at)), names[at] in OF_PERSONS, of_another
+
+    likely = sorted(at_most, key=lambda at: (*unlikely(at), values[at], at))
+    told = [f"{shown(table.columns[at])} ({values[at]} value{'s' * (values[at] != 1)})" for at in likely]
+    return (
+        f"it cannot be told which of its columns holds the label: {first_of(told)}; say so, for example --set "
+        f"data.label={shown(table.columns[likely[0]])}"
     )
+
+
+def _sorts(cells: Sequence[str]) -> bool:
+    """Whether a column could sort the rows into classes: several values, each for as many rows as a class needs."""
+    counts = Counter(filled(cells))
+    return len(counts) > 1 and len(counts) * LEAST_OF_A_CLASS <= counts.total()
 
 
 def labels_of(table: Table, columns: Columns) -> tuple[list[str], str]:

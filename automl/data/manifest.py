@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Final
 
+from automl.data.choose import LISTS_ENOUGH
 from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, unread_parts
 from automl.data.labels import as_numbers, as_several
 from automl.data.paths import Found, Images, Way, inside
@@ -116,11 +117,21 @@ class _Manifest:
         def cells(at: int) -> list[str]:
             return [inside(cell, base) or "" for cell in table.column(at)]
 
+        def ways_of(at: int) -> list[Way]:
+            return images.ways(cells(at), [part] * len(table.rows))
+
+        def lists_most(at: int) -> bool:
+            named = {
+                path for way in ways_of(at)[:1] for path in way.all_of(cells(at), [part] * len(table.rows)) if path
+            }
+            return len(named) >= LISTS_ENOUGH * len(folder.images)
+
         columns = choose_columns(
             table,
             wish,
-            lambda at: bool(images.ways(cells(at), [part] * len(table.rows))),
-            lambda word: part_of(word) is not None,
+            names_images=lambda at: bool(ways_of(at)),
+            lists_most=lists_most,
+            is_part=lambda word: part_of(word) is not None,
         )
         words = [""] * len(table.rows) if columns.part is None else table.column(columns.part)
         parts = [part_of(word) or part for word in words]

@@ -57,8 +57,54 @@ def test_the_recipe_names_columns_or_says_that_there_is_none(tmp_path: Path) -> 
 def test_a_label_column_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     listed_by(tmp_path, {"labels.csv": "path,mood,light\nimages/1.png,sad,dim\nimages/2.png,glad,dim\n"})
 
-    with pytest.raises(DataError, match=r"which of its columns holds the label: light, mood; say so.*data\.label=mood"):
+    with pytest.raises(
+        DataError,
+        match=r"which of its columns holds the label: mood \(2 values\), light \(1 value\); say so.*data\.label=mood",
+    ):
         list_dataset(tmp_path)
+
+
+DOWNLOADED = tuple(f"set_part_{1 + n // 12}/{n}.png" for n in range(24))
+PATIENTS = "lesion_id,image_id,dx_type,sex,dx,age\n" + "".join(
+    f"l{n // 2},{n},{'histo' if n < 9 else 'other'},{'male' if n % 2 else 'female'},{'abc'[n // 2 % 3]},{50 + n / 2}\n"
+    for n in range(24)
+)
+
+
+def test_a_table_of_the_images_that_lacks_the_choice_of_a_label_is_a_question(tmp_path: Path) -> None:
+    listed_by(tmp_path, {"meta.csv": PATIENTS}, *DOWNLOADED)
+
+    with pytest.raises(DataError) as caught:
+        list_dataset(tmp_path)
+    assert (
+        "meta.csv lists images, but it cannot be told which of its columns holds the label: dx (3 values), dx_type (2 "
+        "values), sex (2 values), lesion_id (12 values), age (24 values); say so, for example --set data.label=dx, or "
+        "go by the folders alone: --set data.layout=flat."
+    ) in str(caught.value)
+    assert list_dataset(tmp_path, data=Data(label="dx")).classes == ("a", "b", "c")
+    assert list_dataset(tmp_path, data=Data(layout="flat")).classes == ("set_part_1", "set_part_2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["".join(PATIENTS.splitlines(keepends=True)[:12]),  # it speaks of fewer than half of the images
+     "path,width,height\n" + "".join(f"{path},{640 + n},480\n" for n, path in enumerate(DOWNLOADED))],
+)  # fmt: skip
+def test_a_table_of_few_images_or_of_nothing_that_sorts_them_leaves_the_folders(tmp_path: Path, text: str) -> None:
+    listing = list_dataset(listed_by(tmp_path, {"meta.csv": text}, *DOWNLOADED))
+
+    assert listing.classes == ("set_part_1", "set_part_2")
+    assert [finding.kind for finding in listing.findings] == ["tables that cannot be used"]
+
+
+def test_a_manifest_that_can_be_read_leaves_no_question_of_another(tmp_path: Path) -> None:
+    stored = [path.removeprefix("set_") for path in DOWNLOADED]
+    labels = "path,label\n" + "".join(f"{path},{'ab'[n % 2]}\n" for n, path in enumerate(stored))
+
+    listing = list_dataset(listed_by(tmp_path, {"meta.csv": PATIENTS, "labels.csv": labels}, *stored))
+
+    assert listing.classes == ("a", "b")
+    assert [finding.kind for finding in listing.findings] == ["tables that cannot be used"]
 
 
 def test_a_first_line_that_is_data_is_told(tmp_path: Path) -> None:
