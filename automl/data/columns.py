@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from automl.data.files import SUFFIXES
@@ -63,6 +64,8 @@ class Columns:
     conventional: bool  # path and label have names that say so, or that the recipe gives
     unread: tuple[int, ...] = ()  # where there is no part: columns with its name and none of its words, of no role
 
+    other_groups: tuple[int, ...] = ()  # columns named as groups are that sort the images otherwise than `group`
+
     def told(self, table: Table) -> str:
         """In words: "path: image, label: emotion"."""
         roles = ("path", "label", "part", "group", "weight")
@@ -86,6 +89,7 @@ def choose_columns(
     wish: Data,
     names_images: Callable[[int], bool],
     lists_most: Callable[[int], bool],
+    lead_apart: Callable[[int, int], bool],
     is_part: Callable[[str], bool],
 ) -> Columns:
     """Find each role's column.
@@ -93,8 +97,11 @@ def choose_columns(
     Args:
         names_images: whether the cells of that column name images of the dataset.
         lists_most: whether they name so many that a manifest of the dataset is meant.
+        lead_apart: whether two such columns name other images.
         is_part: whether a cell is the word of a part.
-    Raises: Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there.
+    Raises:
+        Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there, or
+            two columns that could have one role do not say the same.
     """
     if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
         raise Unfit(
@@ -103,6 +110,7 @@ def choose_columns(
         )
     taken: dict[str, int | None] = {}
     unread: list[int] = []
+    other_groups: list[int] = []
     for role in ("part", "group", "weight"):
         taken[role] = _wished(table, wish, role)
         if taken[role] is None and getattr(wish, role) == "":
@@ -111,18 +119,25 @@ def choose_columns(
                 named, free = free, [at for at in free if any(map(is_part, table.column(at)))]
                 unread = [] if free else [at for at in named if filled(table.column(at))]
             taken[role] = next(iter(free), None)
+            if role == "group":
+                other_groups = [at for at in free[1:] if _sort_apart(table, free[0], at)]
     path = _wished(table, wish, "path")
     if path is None:
         others = [at for at in range(len(table.columns)) if at not in taken.values()]
         likely = [at for at in _by_convention(table, "path") if at in others]
         likely += [at for at in others if at not in likely and _are_files(table.column(at))]
-        path = next(filter(names_images, likely), None)
+        naming = list(filter(names_images, likely))
+        path = next(iter(naming), None)
         if path is None:
             raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)})", aside=True)
+        for other in naming[1:]:
+            if other in _by_convention(table, "path") and normalised(table.columns[other]) not in NUMBERING:
+                _refuse_apart(table, "path", path, other, lead_apart, "lead to other images")
     try:
         label, yes = _label(table, wish, {path, *taken.values()})
     except Unfit as error:
         raise Unfit(str(error), question=error.question and lists_most(path)) from None
+    _refuse_doubled(table, {at for at in (path, label, *yes, *taken.values()) if at is not None})
     known = (wish.path or path in _by_convention(table, "path")) and (
         wish.label or label in _by_convention(table, "label")
     )
@@ -132,6 +147,7 @@ def choose_columns(
         yes=yes,
         conventional=bool(known),
         unread=tuple(at for at in unread if at not in {path, label, *yes, *taken.values()}),
+        other_groups=tuple(at for at in other_groups if at not in {path, label, *yes, *taken.values()}),
         **taken,
     )
 
@@ -150,7 +166,7 @@ def _wished(table: Table, wish: Data, role: str) -> int | None:
 
 def _by_convention(table: Table, role: str) -> list[int]:
     names = [normalised(column) for column in table.columns]
-    return [names.index(name) for name in NAMES[role] if name in names]
+    return [at for name in NAMES[role] for at, column in enumerate(names) if column == name]
 
 
 def _are_files(cells: Sequence[str]) -> bool:
@@ -183,6 +199,11 @@ def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None
     if wished is not None:
         return wished, ()
     likely = [at for at in _by_convention(table, "label") if at not in taken]
+    if "x" in map(normalised, table.columns):  # then y is a coordinate
+        likely = [at for at in likely if normalised(table.columns[at]) != "y"]
+    likely = [at for at in likely if len(set(filled(table.column(at)))) > 1] or likely[:1]
+    for other in likely[1:]:
+        _refuse_apart(table, "label", likely[0], other, partial(_sort_apart, table), "sort the rows otherwise")
     if likely:
         return likely[0], ()
     rest = [at for at in range(len(table.columns)) if at not in taken]
@@ -195,6 +216,36 @@ def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None
     if not rest:
         raise Unfit(f"it names images, and no column holds a label (columns: {some(table.columns)})")
     raise Unfit(_which_label(table, rest), question=any(_sorts(table.column(at)) for at in rest))
+
+
+def _refuse_apart(table: Table, role: str, first: int, other: int, apart: Callable[[int, int], bool], how: str) -> None:
+    """Raises: Unfit: two columns that could both be the role's do not say the same."""
+    name, its = table.columns[first], table.columns[other]
+    if name != its and apart(first, other):
+        raise Unfit(
+            f"its columns {shown(name)!r} and {shown(its)!r} are both called as {role}s are, and {how}. Wanted: one. "
+            f"Choose it with --set data.{role}={shown(name)} or --set data.{role}={shown(its)}",
+            question=True,
+        )
+
+
+def _refuse_doubled(table: Table, used: Collection[int]) -> None:
+    """Raises: Unfit: a column that is used is there again, under the same name, with other cells."""
+    for at, name in enumerate(table.columns):
+        for twin in used:
+            if at != twin and name == table.columns[twin] and table.column(at) != table.column(twin):
+                raise Unfit(
+                    f"it has more than one column {shown(name)!r}, and they differ. Wanted: one of that name. Rename "
+                    "or take out the others",
+                    question=True,
+                )
+
+
+def _sort_apart(table: Table, first: int, other: int) -> bool:
+    """Whether two columns are no one-to-one renaming of each other, where both are filled."""
+    ones, others = table.column(first), table.column(other)
+    pairs = {(a, b) for one, other in zip(ones, others, strict=True) if (a := one.strip()) and (b := other.strip())}
+    return not len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 
 def _which_label(table: Table, at_most: Sequence[int]) -> str:

@@ -120,17 +120,23 @@ class _Manifest:
         def ways_of(at: int) -> list[Way]:
             return images.ways(cells(at), [part] * len(table.rows))
 
+        def first_found(at: int) -> Found:
+            return next((way.all_of(cells(at), [part] * len(table.rows)) for way in ways_of(at)), ())
+
         def lists_most(at: int) -> bool:
-            named = {
-                path for way in ways_of(at)[:1] for path in way.all_of(cells(at), [part] * len(table.rows)) if path
-            }
-            return len(named) >= LISTS_ENOUGH * len(folder.images)
+            return len({path for path in first_found(at) if path}) >= LISTS_ENOUGH * len(folder.images)
+
+        def lead_apart(at: int, other: int) -> bool:
+            pairs = list(zip(first_found(at), first_found(other), strict=True))
+            enough = LISTS_ENOUGH * sum(bool(path) for path, _ in pairs)
+            return sum(bool(its) for _, its in pairs) >= enough and any(a and b and a != b for a, b in pairs)
 
         columns = choose_columns(
             table,
             wish,
             names_images=lambda at: bool(ways_of(at)),
             lists_most=lists_most,
+            lead_apart=lead_apart,
             is_part=lambda word: part_of(word) is not None,
         )
         words = [""] * len(table.rows) if columns.part is None else table.column(columns.part)
@@ -155,6 +161,9 @@ class _Manifest:
         surely, perhaps = unread_parts(self.table, self.columns)
         rows.no_parts += surely
         rows.perhaps_parts += perhaps
+        if self.columns.group is not None and self.columns.other_groups:
+            left = some(self.table.columns[at] for at in self.columns.other_groups)
+            rows.groups_left.append(f"{shown(self.table.columns[self.columns.group])} of {self.table.name}, not {left}")
         if self.elsewhere:
             rows.elsewhere.append(f"those of {self.table.name} {self.elsewhere}")
         base = self.table.name.rpartition("/")[0]

@@ -30,6 +30,7 @@ class Rows:
     unlisted: list[str] = field(default_factory=list)
     no_parts: list[str] = field(default_factory=list)
     perhaps_parts: list[str] = field(default_factory=list)
+    groups_left: list[str] = field(default_factory=list)
 
     def add(self, file: ListedFile) -> None:
         """Take a row; of those of one path the first counts, unless they differ: see SAID."""
@@ -160,6 +161,13 @@ SAID: Final = (
         of="perhaps_parts",
         text="{n} column(s) may be named for parts and hold no part's word, {first} for one; they are not read.",
         advice=PARTS_WANTED,
+    ),
+    Said(
+        kind="several group columns",
+        severity="note",
+        of="groups_left",
+        text="{n} table(s) have several columns named as groups are, which sort the rows otherwise; taken is {first}.",
+        advice="Choose another with --set data.group=NAME, or none with data.group=none.",
     ),
     Said(
         kind="unlisted images",
