@@ -48,7 +48,7 @@ def the_reading(
         raise DataError(_nothing(dataset, folder, unread, data, wanted))
     trainable = [reading for reading in candidates if not reading.refusal]
     if not trainable:
-        raise DataError(f"{dataset}: {candidates[0].refusal}.")
+        raise DataError(" ".join([f"{dataset}: {candidates[0].refusal}.", *map(_why, unread)]))
     usable = [reading for reading in trainable if _classes(reading) > 1] or trainable
     aside = [reading for reading in candidates if reading not in usable]
     best = min(

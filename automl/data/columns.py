@@ -90,6 +90,7 @@ def choose_columns(
     names_images: Callable[[int], bool],
     lists_most: Callable[[int], bool],
     lead_apart: Callable[[int, int], bool],
+    refusal: Callable[[int], str],
     is_part: Callable[[str], bool],
 ) -> Columns:
     """Find each role's column.
@@ -98,6 +99,7 @@ def choose_columns(
         names_images: whether the cells of that column name images of the dataset.
         lists_most: whether they name so many that a manifest of the dataset is meant.
         lead_apart: whether two such columns name other images.
+        refusal: why the paths of a column name no image, in words; "" where it holds no paths.
         is_part: whether a cell is the word of a part.
     Raises:
         Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there, or
@@ -129,7 +131,8 @@ def choose_columns(
         naming = list(filter(names_images, likely))
         path = next(iter(naming), None)
         if path is None:
-            raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)})", aside=True)
+            why = next((f"; {shown(table.columns[at])!r} holds {why}" for at in likely if (why := refusal(at))), "")
+            raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)}){why}", aside=True)
         for other in naming[1:]:
             if other in _by_convention(table, "path") and normalised(table.columns[other]) not in NUMBERING:
                 _refuse_apart(table, "path", path, other, lead_apart, "lead to other images")

@@ -137,13 +137,18 @@ class _Manifest:
             names_images=lambda at: bool(ways_of(at)),
             lists_most=lists_most,
             lead_apart=lead_apart,
+            refusal=lambda at: images.refusal(table.column(at), base),
             is_part=lambda word: part_of(word) is not None,
         )
         words = [""] * len(table.rows) if columns.part is None else table.column(columns.part)
         parts = [part_of(word) or part for word in words]
         ways = images.ways(cells(columns.path), parts)
         if not ways:
-            raise Unfit(f"no path in its column {shown(table.columns[columns.path])!r} is an image of the folder")
+            why = images.refusal(table.column(columns.path), base)
+            name = shown(table.columns[columns.path])
+            raise Unfit(
+                f"no path in its column {name!r} is an image of the folder" + (f": it holds {why}" if why else "")
+            )
         if len(ways) > 1:
             raise Unfit(_two_ways(cells(columns.path), parts, ways), question=True)
         found = ways[0].all_of(cells(columns.path), parts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final
 
+from automl.data.files import SUFFIXES
 from automl.data.reading import part_of
 from automl.data.wording import shown, some
 from automl.types import Part
@@ -18,6 +19,7 @@ from automl.types import Part
 N_SAMPLE: Final = 2000  # rows that a way to look for paths is judged by
 N_FOLDERS: Final = 64  # that are tried for paths which do not say in which folder they lie
 N_STRIPPED: Final = 3  # leading folders that are tried without: manifests are often relative to a project's folder
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _ABSOLUTE: Final = re.compile(r"[/\\~]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*://")
 
 FITS_ALIKE: Final = 0.9  # of the images that the best way finds; a way to as many others is as likely to be meant
@@ -81,6 +83,25 @@ class Images:
         rivals = [way for way, paths in found if _count(paths) >= least and _differ(paths, where)]
         return [best, *rivals]
 
+    def refusal(self, cells: Sequence[str], base: str) -> str:
+        """Why the cells of a column that holds paths name no image, with one or two of them; "" where it holds none."""
+        written = [cell.strip() for cell in cells[:N_SAMPLE] if _ADDRESS.match(cell.strip()) or _looks_like_path(cell)]
+        if not written:
+            return ""
+        first = written[0]
+        told = " and ".join(repr(shown(cell)) for cell in dict.fromkeys(written[:2]))
+        relative = "Wanted: paths of images in the table's folder, relative to it"
+        if _ADDRESS.match(first):
+            return f"{told}: addresses, and nothing is fetched. {relative}"
+        if _ABSOLUTE.match(first):
+            return f"{told}: absolute paths, which are refused. {relative}"
+        path = inside(first, base)
+        if path is None:
+            return f"{told}: paths that leave the dataset's folder, which are refused. {relative}"
+        if otherwise := self._by_case.get(_cased(path)):
+            return f"{told}, and the file is called {shown(otherwise)!r}. {relative}, in the case of their names"
+        return f"{told}, and there is no such image. {relative}"
+
     def _other_ways(self, parts: Collection[Part | None]) -> Iterator[Way]:
         folders = Counter(path.rpartition("/")[0] for path in self.paths)
         likely = sorted((name for name in folders if name), key=lambda name: (-folders[name], name))[:N_FOLDERS]
@@ -123,6 +144,10 @@ class Images:
         return {unicodedata.normalize("NFC", path): path for path in self.paths}
 
     @cached_property
+    def _by_case(self) -> dict[str, str]:
+        return {_cased(path): path for path in self.paths}
+
+    @cached_property
     def _by_stem(self) -> dict[str, str]:
         return _unique(self.paths, lambda path: path.rpartition(".")[0])
 
@@ -146,6 +171,14 @@ def _count(found: Found) -> int:
 
 def _differ(ones: Found, others: Found) -> bool:
     return any(one and other and one != other for one, other in zip(ones, others, strict=True))
+
+
+def _cased(path: str) -> str:
+    return path.replace("\\", "/").casefold()
+
+
+def _looks_like_path(cell: str) -> bool:
+    return "/" in cell or "\\" in cell or cell.strip().lower().endswith(tuple(SUFFIXES))
 
 
 def _name(path: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from automl.data.layouts import list_dataset
 from automl.data.paths import Images, inside
 from automl.errors import DataError
+from automl.recipe.model import Data
 from tests.data.trees import LABELS, PAIRS, finding_of, listed_by, pairs
 
 
@@ -84,6 +85,29 @@ def test_the_rows_parts_say_in_which_folder_their_paths_lie(tmp_path: Path) -> N
         ("test/0.png", "dog", "test"), ("test/1.png", "cat", "test"),
         ("train/0.png", "cat", "train"), ("train/1.png", "dog", "train"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        (("/home/u/1.png", "/home/u/2.png"),
+         "holds '/home/u/1.png' and '/home/u/2.png': absolute paths, which are refused. Wanted: paths of images in"),
+        (("C:\\x\\1.png", ""), "holds 'C:\\\\x\\\\1.png': absolute paths, which are refused."),
+        (("../1.png", "../2.png"), "holds '../1.png' and '../2.png': paths that leave the dataset's folder"),
+        (("https://x.org/1.png?x=1", ""), "holds 'https://x.org/1.png?x=1': addresses, and nothing is fetched."),
+        (("IMAGES/1.PNG", "IMAGES/2.PNG"),
+         "holds 'IMAGES/1.PNG' and 'IMAGES/2.PNG', and the file is called 'images/1.png'."),
+        (("pics/8.png", "pics/9.png"), "holds 'pics/8.png' and 'pics/9.png', and there is no such image."),
+    ],
+    ids=["absolute", "drive", "outside", "address", "case", "none"],
+)  # fmt: skip
+def test_paths_that_name_no_image_are_shown_with_the_reason(tmp_path: Path, cells: tuple[str, str], why: str) -> None:
+    listed_by(tmp_path, {"labels.csv": f"path,label\n{cells[0]},cat\n{cells[1]},dog\n"})
+
+    for wish in (Data(), Data(path="path")):
+        with pytest.raises(DataError) as caught:
+            list_dataset(tmp_path, data=wish)
+        assert why in str(caught.value)
 
 
 @pytest.mark.parametrize(
