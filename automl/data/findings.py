@@ -13,6 +13,7 @@ from automl.data.shared import conflicting_labels, exact_duplicates
 from automl.data.wording import examples, first_of, shown
 from automl.errors import DataError
 from automl.finding_table import EMPTY_CLASSES, TOO_FEW
+from automl.recipe.command_line import set_option
 from automl.recipe.model import Check
 from automl.types import Finding, Image, Listing, Rejected, gravest_first
 
@@ -58,7 +59,7 @@ def find_in_check(listing: Listing, scan: Scan, config: Check, odd: Sequence[Fin
     conflicting = [group for group in groups if is_conflicting(group)]
     copies = [group for group in groups if not is_conflicting(group)]
     candidates = (
-        *_small_classes(listing.classes, images, config.min_images_per_class),
+        *_small_classes(listing.classes, images, config),
         *listing.findings,
         conflicting_labels(conflicting),
         _rejected(scan.rejected, scan.n_files, config.max_rejected),
@@ -71,8 +72,9 @@ def find_in_check(listing: Listing, scan: Scan, config: Check, odd: Sequence[Fin
     return gravest_first(finding for finding in candidates if finding)
 
 
-def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) -> Iterator[Finding]:
+def _small_classes(classes: Sequence[str], images: Sequence[Image], config: Check) -> Iterator[Finding]:
     """Classes with nothing to learn from, and those with less than the recipe wants. Both stop."""
+    least = config.min_images_per_class
     distinct = distinct_per_class(images)
     files = Counter(image.label for image in images)
     told = {
@@ -90,7 +92,7 @@ def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) 
             text=f"{len(empty)} class(es) have not one usable image, {counted}: "
             f"{first_of([told[label] for label in empty])}.",
             count=len(empty),
-            advice=_add_or_drop(empty),
+            advice=_add_or_drop(empty, config.drop_classes),
             paths=_examples(images, empty),
         )
     if few:
@@ -100,13 +102,14 @@ def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) 
             text=f"{len(few)} class(es) have fewer usable images than check.min_images_per_class = {least}, {counted}: "
             f"{first_of([told[label] for label in few])}.",
             count=len(few),
-            advice=_add_or_drop(few),
+            advice=_add_or_drop(few, config.drop_classes),
             paths=_examples(images, few),
         )
 
 
-def _add_or_drop(labels: Sequence[str]) -> str:
-    return f"Add images, or list such a class under check.drop_classes, as {labels[0]!r}."
+def _add_or_drop(labels: Sequence[str], dropped: Sequence[str]) -> str:
+    option = set_option("check.drop_classes", [*dropped, labels[0]])  # it replaces an earlier one
+    return f"Add images, or give {option} to leave such a class out."
 
 
 def _examples(images: Sequence[Image], labels: Sequence[str]) -> tuple[str, ...]:

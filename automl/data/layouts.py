@@ -18,6 +18,7 @@ from automl.data.files import SUFFIXES, images_below, tables_in
 from automl.data.folders import read_flat, read_nested, read_parts
 from automl.data.labels import spelling_finding, spellings
 from automl.data.manifest import read_manifest, read_metadata
+from automl.data.members import TARS, ZIPS
 from automl.data.passed import OUTSIDE, PassedOver, told, why_no_image, why_skipped
 from automl.data.reading import Facts, Folder, NoReading, Reading
 from automl.data.rows import MISSING
@@ -245,8 +246,8 @@ def _refuse_no_dataset(dataset: Path) -> str:
         return dataset.resolve().name
     if not stat.S_ISDIR(mode):
         raise DataError(
-            f"{shown} is {_what(mode)}. {wanted} "
-            "If it is an archive of another kind than .zip and .tar, unpack it first."
+            f"{shown} is {_what(mode)}. Wanted: the dataset's folder, its archive ({', '.join((*ZIPS, *TARS))}) or its "
+            f"manifest ({', '.join(sorted(TABLES))}). {_wanted()} Unpack an archive of another kind first."
         )
     return ""
 

@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -378,6 +379,26 @@ def test_a_run_is_offered_with_the_checks_own_words_and_only_where_nothing_would
     assert "train it" not in few + dark
     assert "stops     mixed sizes" in dark
     assert "stops     exact duplicates" not in dark
+
+
+def test_the_option_that_is_offered_to_leave_a_class_out_can_be_pasted_and_keeps_what_was_left_out(
+    tmp_path: Path,
+) -> None:
+    for at in range(48):
+        put(tmp_path / "set", f"{at % 2:02}/{at:02}.bmp", bmp(a_photo(at, 32, 32)))
+    for at in range(2):
+        put(tmp_path / "set", f"that's [odd], too/{at:02}.bmp", bmp(a_photo(100 + at, 32, 32)))
+        put(tmp_path / "set", f"007/{at:02}.bmp", bmp(a_photo(200 + at, 32, 32)))
+
+    settings: list[str] = []
+    for _ in range(2):
+        (finding,) = (row for row in api.check("set", settings=settings)["findings"] if row["kind"] == "too few images")
+        option, *settings = shlex.split(finding["advice"].partition("give ")[2].partition(" to leave")[0])
+        assert option == "--set"
+    facts = api.check("set", settings=settings)
+
+    assert facts["classes"] == ["00", "01"]
+    assert facts["state"] == "done"
 
 
 def test_a_class_whose_name_is_a_number_is_dropped_by_that_name(tmp_path: Path) -> None:
