@@ -42,6 +42,7 @@ KINDS: Final = (
     FindingKind(name="part columns not read", stage="check", severity="warn"),
     FindingKind(name="columns that may be parts", stage="check", severity="note"),
     FindingKind(name="several group columns", stage="check", severity="note"),
+    FindingKind(name="rows without a part", stage="check", severity="note"),
     FindingKind(name="refused paths", stage="check", severity="warn"),
     FindingKind(name="empty labels", stage="check", severity="warn"),
     FindingKind(name="malformed rows", stage="check", severity="warn"),

@@ -185,6 +185,8 @@ class _Manifest:
                 group = "" if self.columns.group is None else cells[self.columns.group].strip()
                 file = listed(path, self.folder.images[path], label, part)
                 rows.add(replace(file, group=group, weight=weight))
+                if part is None and self.columns.part is not None:
+                    rows.no_part.append(self._shown(at))
         return [several] if several else []
 
     def _shown(self, at: int) -> str:

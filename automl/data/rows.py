@@ -31,6 +31,7 @@ class Rows:
     no_parts: list[str] = field(default_factory=list)
     perhaps_parts: list[str] = field(default_factory=list)
     groups_left: list[str] = field(default_factory=list)
+    no_part: list[str] = field(default_factory=list)
 
     def add(self, file: ListedFile) -> None:
         """Take a row; of those of one path the first counts, unless they differ: see SAID."""
@@ -137,9 +138,17 @@ SAID: Final = (
         kind="malformed rows",
         severity="warn",
         of="malformed",
-        text="{n} row(s) have more or fewer cells than there are columns, or text that is none, {first} for one; they "
-        "are left out.",
-        advice="Put quotes around cells that hold the delimiter.",
+        text="{n} row(s) have more or fewer cells than columns, are no JSON object, or hold text that is none, {first} "
+        "for one; they are left out.",
+        advice="Put quotes around cells that hold the delimiter, and one object on a line of JSON.",
+    ),
+    Said(
+        kind="rows without a part",
+        severity="note",
+        of="no_part",
+        text="{n} row(s) have an empty cell in the column of the parts, {first} for one; they count as train, from "
+        "which parts that are not given are cut.",
+        advice="Write train, val or test into it.",
     ),
     Said(
         kind="paths listed twice",

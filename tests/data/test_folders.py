@@ -175,6 +175,7 @@ def test_labels_that_differ_by_spelling_are_told_and_merged_only_on_demand(tmp_p
     assert finding.text.startswith("3 class(es) are spelled in 6 ways that differ only by case, white space or Unicode")
     assert "'Cat' (1) into 'cat' (1)" in finding.text
     assert "'Dog' (1) into 'dog ' (2)" in finding.text  # none is the folded one: the most frequent
+    assert r"'cafe\u0301' (1) into 'caf\xe9' (2)" in finding.text  # both look the same on a screen
     assert "data.merge_labels=true" in finding.advice
 
     merged = list_dataset(tmp_path, data=Data(merge_labels=True))
