@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,15 +43,18 @@ def told(ignored: Mapping[str, int]) -> str:
     return ", ".join([*(f"{count} x {reason}" for reason, count in rows[:KINDS_TOLD]), *more])
 
 
-def images_below(root: Path, own: Collection[Path], ignored: Counter[str]) -> Iterable[tuple[str, os.stat_result]]:
+def images_below(
+    root: Path, own: Collection[Path], ignored: Counter[str], starts: Sequence[str] = ("",)
+) -> Iterable[tuple[str, os.stat_result]]:
     """Path relative to the root, and facts, of every file that is an image by its name.
 
     Args:
         own: folders, resolved, that are passed over.
         ignored: what is passed over is counted here, by its reason.
+        starts: folders below the root, none of them in another, that are looked into; "": the root itself.
     Raises: DataError: a folder may not be listed, or the disk fails.
     """
-    folders = [""]
+    folders = list(starts)
     while folders:
         folder = folders.pop()
         try:

@@ -17,7 +17,7 @@ from automl.data.columns import NO_COLUMN
 from automl.data.files import SUFFIXES, images_below, tables_in, told
 from automl.data.folders import read_flat, read_nested, read_parts
 from automl.data.labels import spelling_finding, spellings
-from automl.data.manifest import read_manifest, read_metadata
+from automl.data.manifest import folders_listed, read_manifest, read_metadata
 from automl.data.reading import Facts, Folder, NoReading, Reading
 from automl.data.rows import MISSING
 from automl.data.tables import SUFFIXES as TABLES
@@ -86,7 +86,7 @@ def list_dataset(
     """Find the layout, the classes and the candidate images of a folder; no image is opened.
 
     Args:
-        dataset: a folder, or a manifest whose folder is the dataset's.
+        dataset: a folder, or a manifest, of whose folder only what it lists is looked into.
         own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
             and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
@@ -101,9 +101,10 @@ def list_dataset(
     given = _refuse_no_dataset(dataset)
     passed_over: Counter[str] = Counter()
     root = dataset.resolve().parent if given else dataset.resolve()
+    starts = folders_listed(root, given, data) if given else ("",)
     images = {
         path: Facts(size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
-        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over)
+        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over, starts)
     }
     if not images:
         raise DataError(
@@ -120,7 +121,7 @@ def list_dataset(
     readings = {row.name: row.read(folder, data) for row in LAYOUTS if _is_asked(row.name, data, given)}
     reading, notes = the_reading(str(dataset), folder, readings, data, _wanted())
     files, spelled = merge_spellings(reading.files, merge=data.merge_labels)
-    for table in reading.tables:
+    for table in reading.tables if "" in starts else ():
         passed_over[f"suffix {Path(table).suffix.lower()}"] -= 1
     passed_over[OUTSIDE] += reading.outside
     ignored = +passed_over
