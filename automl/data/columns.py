@@ -125,9 +125,7 @@ def choose_columns(
                 other_groups = [at for at in free[1:] if _sort_apart(table, free[0], at)]
     path = _wished(table, wish, "path")
     if path is None:
-        others = [at for at in range(len(table.columns)) if at not in taken.values()]
-        likely = [at for at in _by_convention(table, "path") if at in others]
-        likely += [at for at in others if at not in likely and _are_files(table.column(at))]
+        likely = [at for at in likely_paths(table, wish) if at not in taken.values()]
         naming = list(filter(names_images, likely))
         path = next(iter(naming), None)
         if path is None:
@@ -153,6 +151,15 @@ def choose_columns(
         other_groups=tuple(at for at in other_groups if at not in {path, label, *yes, *taken.values()}),
         **taken,
     )
+
+
+def likely_paths(table: Table, wish: Data) -> list[int]:
+    """The columns that may hold the paths, the likeliest first. Raises: Unfit: a wished one is not there."""
+    wished = _wished(table, wish, "path")
+    if wished is not None:
+        return [wished]
+    likely = _by_convention(table, "path")
+    return likely + [at for at in range(len(table.columns)) if at not in likely and _are_files(table.column(at))]
 
 
 def _wished(table: Table, wish: Data, role: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,15 +33,18 @@ OURS: Final = (frozenset(("run.json", "events.jsonl")), frozenset(("bundle.json"
 """Files that together tell a folder to be a run, or a bundle."""
 
 
-def images_below(root: Path, own: Collection[Path], passed_over: PassedOver) -> Iterable[tuple[str, os.stat_result]]:
+def images_below(
+    root: Path, own: Collection[Path], passed_over: PassedOver, starts: Sequence[str] = ("",)
+) -> Iterable[tuple[str, os.stat_result]]:
     """Path relative to the root, and facts, of every file that is an image by its name.
 
     Args:
         own: folders, resolved, that are passed over.
         passed_over: what else is there is gathered here, and every folder that is looked into.
+        starts: folders below the root, none of them in another, that are looked into; "": the root itself.
     Raises: DataError: a folder may not be listed, or the disk fails.
     """
-    folders = [""]
+    folders = list(starts)
     while folders:
         folder = folders.pop()
         try:

@@ -17,7 +17,7 @@ from automl.data.columns import NO_COLUMN
 from automl.data.files import SUFFIXES, images_below, tables_in
 from automl.data.folders import read_flat, read_nested, read_parts
 from automl.data.labels import spelling_finding, spellings
-from automl.data.manifest import read_manifest, read_metadata
+from automl.data.manifest import folders_listed, read_manifest, read_metadata
 from automl.data.members import TARS, ZIPS
 from automl.data.passed import OUTSIDE, PassedOver, told, why_no_image, why_skipped
 from automl.data.reading import Facts, Folder, NoReading, Reading
@@ -90,7 +90,7 @@ def list_dataset(
     for their first bytes alone.
 
     Args:
-        dataset: a folder, or a manifest whose folder is the dataset's.
+        dataset: a folder, or a manifest, of whose folder only what it lists is looked into.
         own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
             and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
@@ -106,9 +106,10 @@ def list_dataset(
     given = _refuse_no_dataset(dataset)
     passed_over = passed_over or PassedOver()
     root = dataset.resolve().parent if given else dataset.resolve()
+    starts = folders_listed(root, given, data) if given else ("",)
     images = {
         path: Facts(size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
-        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over)
+        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over, starts)
     }
     if not images:
         raise DataError(
@@ -126,7 +127,7 @@ def list_dataset(
     reading, notes = the_reading(str(dataset), folder, readings, data, _wanted())
     files, spelled = merge_spellings(reading.files, merge=data.merge_labels)
     unfilled = find_unfilled(reading.row, data.level, passed_over.folders, images)
-    for table in reading.tables:
+    for table in reading.tables if "" in starts else ():
         passed_over.take_out(table, why_skipped(table) or why_no_image(table, frozenset()))
     outside = images.keys() - {file.path for file in reading.files} if reading.outside else set()
     for path in sorted(outside):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import os
+import posixpath
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from automl.data.choose import LISTS_ENOUGH
-from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, unread_parts
+from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, likely_paths, unread_parts
+from automl.data.files import SUFFIXES
 from automl.data.labels import as_numbers, as_several
-from automl.data.paths import Found, Images, Way, inside
+from automl.data.paths import N_SAMPLE, Found, Images, Way, inside
 from automl.data.reading import Folder, NoReading, Reading, listed, part_of
 from automl.data.rows import Rows
 from automl.data.tables import Table, read_table
@@ -42,6 +45,38 @@ def read_manifest(folder: Folder, wish: Data) -> list[Reading | NoReading]:
     alone = [name for name in names if name not in parts and wish.manifest in ("", name)]
     return [reading for tables in (together, *({name: None} for name in alone))
             for reading in _read(folder, wish, "manifest", tables)]  # fmt: skip
+
+
+def folders_listed(root: Path, name: str, wish: Data) -> tuple[str, ...]:
+    """The folders below the root that hold what a manifest lists, one at most for each folder of the root.
+
+    ("",), the root itself, where images lie in it, where no path leads to a file as it is written, where a folder may
+    be spelled in another Unicode form, or where one is hidden or a link; a manifest that cannot be read is told later.
+    """
+    try:
+        table = read_table(root / name, name)
+        columns = likely_paths(table, wish)
+    except (Unfit, DataError):
+        return ("",)
+    folders: set[str] = set()
+    try:
+        for at in columns:
+            cells = [tidy for cell in table.column(at) if (tidy := cell.replace("\\", "/").strip())]
+            paths = [path for cell in cells[:N_SAMPLE] if (path := inside(cell, ""))]
+            if any(path.lower().endswith(tuple(SUFFIXES)) and (root / path).is_file() for path in paths):
+                above = {cell.rpartition("/")[0] for cell in cells}
+                folders |= {folder for cell in above if (folder := inside(cell, ""))}
+        there = {folder for folder in folders if (root / folder).is_dir()}
+    except OSError:  # a name that is too long, say
+        return ("",)
+    if not there or "." in there or not all(map(str.isascii, folders - there)):
+        return ("",)
+    tops: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in sorted(there):
+        tops[folder.split("/")[0]].append(folder)
+    starts = tuple(posixpath.commonpath(inner) for inner in tops.values())
+    odd = any("/." in f"/{start}" or os.path.realpath(root / start) != str(root / start) for start in starts)
+    return ("",) if odd else starts
 
 
 def read_metadata(folder: Folder, wish: Data) -> list[Reading | NoReading]:
