@@ -14,6 +14,22 @@ from automl.errors import RecipeError
 
 SMALL_PX: Final = 64
 """Images packed below this edge go to the small net: the ImageNet nets halve them five times, to one pixel or two."""
+KERAS_HOST: Final = "https://storage.googleapis.com/"
+"""Where Keras fetches all of them (keras/src/applications)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """One file of pretrained weights without the top, as Keras stores and serves it."""
+
+    folder: str  # on the host
+    name: str  # there, and in Keras' cache
+    stated: str = ""  # md5 or, of 64 digits, sha256, as Keras states it; "": it states none
+
+    @property
+    def url(self) -> str:
+        """Where it can be fetched."""
+        return f"{KERAS_HOST}{self.folder}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +40,7 @@ class Backbone:
     entry: str  # builds it: (input_tensor=..., **arguments) -> keras.Model, image to last feature map
     arguments: Mapping[str, object] = field(hash=False)  # what the entry is given besides the input
     keras_class: str  # its name in a weights.yaml; "" where no pretrained weights exist
-    weights_files: tuple[str, ...]  # names under which Keras stores its weights, the preferred first
+    weights_files: tuple[WeightsFile, ...]  # the preferred first
     size_px: int  # native edge of the square input
     least_px: int  # the smallest edge that can be built
     params_m: float  # millions, without the head; counted
@@ -44,20 +60,26 @@ BACKBONES: Final = (
     Backbone(name="mobilenetv3small", entry="keras.applications:MobileNetV3Small",
              arguments=MappingProxyType({"include_top": False, "alpha": 1.0, "minimalistic": False}),
              keras_class="MobileNetV3Small",
-             weights_files=("weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",),
+             weights_files=(WeightsFile("tensorflow/keras-applications/mobilenet_v3",
+                                        "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+                                        "d3e8ec802a04aa4fc771ee12a9a9b836"),),
              size_px=224, least_px=32, params_m=0.939, gmacs=0.055, top1=0.681, pixels="0..255",
              licence="Apache-2.0", source="arXiv:1905.02244; top-1: keras.io/api/applications; sizes counted"),
     Backbone(name="mobilenetv2", entry="keras.applications:MobileNetV2",
              arguments=MappingProxyType({"include_top": False, "alpha": 1.0}),
              keras_class="MobileNetV2",
              # Keras trained one set for each of these sizes; the features differ little, the layers not at all.
-             weights_files=tuple(f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{size}_no_top.h5"
-                                 for size in (224, 192, 160, 128, 96)),
+             weights_files=tuple(
+                 WeightsFile("tensorflow/keras-applications/mobilenet_v2",
+                             f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_{size}_no_top.h5")
+                 for size in (224, 192, 160, 128, 96)),
              size_px=224, least_px=32, params_m=2.258, gmacs=0.299, top1=0.713, pixels="-1..1",
              licence="Apache-2.0", source="arXiv:1801.04381; top-1: keras.io/api/applications; sizes counted"),
     Backbone(name="efficientnetv2b0", entry="keras.applications:EfficientNetV2B0",
              arguments=MappingProxyType({"include_top": False}),
-             keras_class="EfficientNetV2B0", weights_files=("efficientnetv2-b0_notop.h5",),
+             keras_class="EfficientNetV2B0",
+             weights_files=(WeightsFile("tensorflow/keras-applications/efficientnet_v2", "efficientnetv2-b0_notop.h5",
+                                        "893217f2bb855e2983157299931e43ff"),),
              size_px=224, least_px=32, params_m=5.919, gmacs=0.717, top1=0.787, pixels="0..255",
              licence="Apache-2.0", source="arXiv:2104.00298; top-1: keras.io/api/applications; sizes counted"),
     Backbone(name="smallnet", entry="automl.nets.smallnet:build_smallnet", arguments=MappingProxyType({}),

@@ -53,15 +53,15 @@ def no_warning(text: str) -> None:
 
 
 def test_a_file_with_keras_own_name_is_found_in_the_folder_before_the_cache(places: Places) -> None:
-    path = places.put("folder", MOBILENET.weights_files[2])
-    places.put("cache", MOBILENET.weights_files[0])
+    path = places.put("folder", MOBILENET.weights_files[2].name)
+    places.put("cache", MOBILENET.weights_files[0].name)
     found = find_weights(MOBILENET, places.folder, Settings(), warn=no_warning, cache=places.cache)
     assert (found.source, found.path, found.sha256) == ("folder", str(path), SHA256)
 
 
 def test_the_cache_serves_where_the_folder_has_nothing_for_the_backbone(places: Places) -> None:
-    places.put("folder", SMALL.weights_files[0])
-    path = places.put("cache", MOBILENET.weights_files[0])
+    places.put("folder", SMALL.weights_files[0].name)
+    path = places.put("cache", MOBILENET.weights_files[0].name)
     found = find_weights(MOBILENET, places.folder, Settings(), warn=no_warning, cache=places.cache)
     assert (found.source, found.path) == ("cache", str(path))
 
@@ -121,14 +121,14 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_looked_for_where_the_recipe_wants_no_pretrained_weights(places: Places) -> None:
-    places.put("cache", MOBILENET.weights_files[0])
+    places.put("cache", MOBILENET.weights_files[0].name)
     settings = Settings(pretrained=False, download=True)
     found = find_weights(MOBILENET, None, settings, warn=no_warning, cache=places.cache)
     assert (found.source, found.path, found.sha256) == ("random", "", "")
 
 
 def test_a_backbone_without_weights_is_left_out_where_another_has_them(places: Places) -> None:
-    places.put("folder", SMALL.weights_files[0])
+    places.put("folder", SMALL.weights_files[0].name)
     said: list[str] = []
     kept = with_weights([SMALL, MOBILENET], places.folder, Settings(), warn=said.append, cache=places.cache)
     assert [one.row.name for one in kept] == ["mobilenetv3small"]
@@ -148,7 +148,7 @@ def test_the_small_net_stands_in_where_no_weights_can_be_had(places: Places) -> 
 
 
 def test_the_small_net_stays_beside_one_with_weights_and_its_start_is_said(places: Places) -> None:
-    places.put("cache", SMALL.weights_files[0])
+    places.put("cache", SMALL.weights_files[0].name)
     said: list[str] = []
     kept = with_weights([SMALLNET, SMALL], None, Settings(), warn=said.append, cache=places.cache)
     assert [one.row.name for one in kept] == ["smallnet", "mobilenetv3small"]
@@ -186,7 +186,7 @@ def test_a_download_through_keras_ends_in_its_cache_and_is_found_there(
 
     def keras(**arguments: object) -> None:
         asked.append(arguments)
-        places.put("cache", SMALL.weights_files[0])
+        places.put("cache", SMALL.weights_files[0].name)
 
     row = fetched(SMALL, monkeypatch, keras)
     found = find_weights(row, None, Settings(download=True), warn=no_warning, cache=places.cache)
