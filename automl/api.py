@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.recipe.command_line import as_typed
 from automl.recipe.load import load_recipe, pairs_of
 from automl.runs.begin import Request
 from automl.runs.checking import CheckRequest, check_dataset
@@ -52,7 +53,7 @@ def run(
             or the manifest itself; or a .zip or .tar of these; or a name, "tfds:NAME" or "hf:NAME", where the package
             of that catalogue is installed.
         recipe: a shipped recipe's name, or a YAML file.
-        settings: what to change in it: {"tune.trials": 4}, or ["tune.trials=4"].
+        settings: what to change in it: {"tune.trials": 4}, or ["tune.trials=4"] as on the command line.
         name: of the run and its bundle; default: the dataset's and the recipe's names.
         runs, exports: folders of all runs, and of all bundles.
         weights: a folder with pretrained weights, looked into before the Keras cache and the network.
@@ -63,7 +64,7 @@ def run(
     Returns: the object that run.json holds: name, state, metrics, variants, chosen, bundle, report and more.
     Raises: AutomlError; its exit_code is the command's.
     """
-    pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
+    pairs = pairs_of(settings) if isinstance(settings, Mapping) else [as_typed(setting) for setting in settings]
     loaded = load_recipe(str(recipe), pairs, seed)
     request = Request(
         dataset=Path(dataset),
@@ -99,10 +100,10 @@ def check(
         hear: is called with each stage and with progress, in this thread.
     Returns: the object that `automl check --json` prints: state ("stopped" where a run would end before training,
         "failed" where html or fix could not be written in the end, as `error` says), layout, counts, findings (the
-        gravest first) and more.
+        gravest first, each with examples), all rejected files, all flagged pictures by kind, and more.
     Raises: AutomlError: UsageError: html or fix has no place there; DataError: the dataset cannot be listed or read.
     """
-    pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
+    pairs = pairs_of(settings) if isinstance(settings, Mapping) else [as_typed(setting) for setting in settings]
     request = CheckRequest(
         dataset=Path(dataset),
         recipe=load_recipe(str(recipe), pairs, None),

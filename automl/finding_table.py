@@ -21,6 +21,7 @@ class FindingKind:
 
 TOO_FEW: Final = "too few images"
 EMPTY_CLASSES: Final = "classes without images"
+UNFILLED: Final = "folders without images"
 NOT_SPLIT: Final = "cannot be split"
 NO_WEIGHT: Final = "classes without weight"
 
@@ -30,6 +31,9 @@ _REJECTED: Final = "warn; stop above check.max_rejected"
 KINDS: Final = (
     FindingKind(name=EMPTY_CLASSES, stage="check", severity="stop", final=True),
     FindingKind(name=TOO_FEW, stage="check", severity="stop"),
+    FindingKind(
+        name=UNFILLED, stage="check", severity="warn; stop where they hold pictures of formats that are not read"
+    ),
     FindingKind(name="rejected files", stage="check", severity=_REJECTED),
     FindingKind(name="missing files", stage="check", severity=_REJECTED),
     FindingKind(name="conflicting labels", stage="check", severity="warn"),
@@ -41,6 +45,8 @@ KINDS: Final = (
     FindingKind(name="paths in two parts", stage="check", severity="warn"),
     FindingKind(name="part columns not read", stage="check", severity="warn"),
     FindingKind(name="columns that may be parts", stage="check", severity="note"),
+    FindingKind(name="several group columns", stage="check", severity="note"),
+    FindingKind(name="rows without a part", stage="check", severity="note"),
     FindingKind(name="refused paths", stage="check", severity="warn"),
     FindingKind(name="empty labels", stage="check", severity="warn"),
     FindingKind(name="malformed rows", stage="check", severity="warn"),
@@ -55,6 +61,7 @@ KINDS: Final = (
     FindingKind(name="other tables", stage="check", severity="note"),
     FindingKind(name="ignored files", stage="check", severity="note; warn where they may surprise"),
     FindingKind(name="exact duplicates", stage="check", severity="note"),
+    FindingKind(name="16 bits of narrow range", stage="check", severity="warn"),
     FindingKind(name="constant images", stage="check", severity="warn"),
     FindingKind(name="dark images", stage="check", severity=_CLASS),
     FindingKind(name="bright images", stage="check", severity=_CLASS),
@@ -102,4 +109,4 @@ KIND_NAMES: Final = tuple(kind.name for kind in KINDS)
 FINAL: Final = frozenset(kind.name for kind in KINDS if kind.final)
 OF_RUN: Final = frozenset(kind.name for kind in KINDS if kind.of_run)
 STOP_WORDS: Final = (*SEVERITIES, *KIND_NAMES)
-"""What check.stop_on may list: severities, and kinds."""
+"""What check.stop_on may list: severities, each with all graver ones, and kinds."""

@@ -68,6 +68,8 @@ class Listing:
     classes: tuple[str, ...]  # sorted
     files: tuple[ListedFile, ...]  # sorted by path
     ignored: dict[str, int]  # why files were passed over -> how many ("hidden file", "suffix .txt", ...)
+    ignored_paths: tuple[str, ...] = ()  # at most N_EXAMPLES of those, what may surprise first
+    outside: tuple[str, ...] = ()  # top folders of images that have no class's folder; "": the dataset's own folder
     findings: tuple[Finding, ...] = ()  # of the names and the manifest alone
 
 

@@ -14,6 +14,7 @@ from automl.cli.tables import print_table, shortened, stdout
 
 CLASSES: Final = 20  # rows of the table of classes
 PATHS: Final = 3  # examples of a finding
+REJECTED: Final = "rejected files"  # the finding of what stands under "rejected"
 STYLES: Final = {"stop": "bold red", "warn": "yellow", "note": "dim"}
 INDENT: Final = "       "  # under a finding's kind
 WIDEST: Final = 100  # columns of a sentence: longer lines are hard to read
@@ -27,7 +28,7 @@ def print_check(facts: Mapping[str, Any], run_words: Sequence[str] = ()) -> None
     _print_apart(console)
     _print_classes(facts)
     _print_apart(console)
-    _print_findings(console, facts["findings"])
+    _print_findings(console, facts["findings"], {REJECTED: facts["rejected"], **facts["flagged"]})
     if fix := facts.get("fix"):
         console.print()
         _print_fix(console, fix, run_words)
@@ -48,7 +49,7 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         ("dataset", facts["dataset"]),
         ("layout", facts["layout"]),
-        ("images", f"{facts['images']:,} readable, {facts['rejected']:,} not; {len(facts['classes']):,} classes"),
+        ("images", f"{facts['images']:,} readable, {len(facts['rejected']):,} not; {len(facts['classes']):,} classes"),
         ("parts", _parts(facts)),
         ("size", f"shorter side {sides}; a network would see {packed}"),
         ("modes", _counts(facts["modes"])),
@@ -81,7 +82,10 @@ def _print_classes(facts: Mapping[str, Any]) -> None:
     print_table(("class", "images", *parts), told, right=("images", *parts))
 
 
-def _print_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> None:
+def _print_findings(
+    console: Console, findings: Sequence[Mapping[str, Any]], listed: Mapping[str, Sequence[object]]
+) -> None:
+    """Args: listed: by kind, all that `--json` lists where a finding has examples."""
     if not findings:
         console.print(Text("no findings", style="bold"))
         return
@@ -97,17 +101,22 @@ def _print_findings(console: Console, findings: Sequence[Mapping[str, Any]]) -> 
         _print_folded(console, INDENT, finding["text"])
         if finding["advice"]:
             _print_folded(console, f"{INDENT}-> ", finding["advice"])
-        _print_paths(console, finding)
+        _print_paths(console, finding, len(listed.get(finding["kind"], ())))
 
 
-def _print_paths(console: Console, finding: Mapping[str, Any]) -> None:
+def _print_paths(console: Console, finding: Mapping[str, Any], n_listed: int) -> None:
+    """Some examples, and where the others are. How many they are is told where they are listed whole."""
     paths = [_shown(path) for path in finding["paths"][:PATHS]]
     width = max(console.width - len(INDENT), 20)
     for path in paths:
         shown = shortened(path, width) if console.is_terminal else path
         console.print(Text(f"{INDENT}{shown}", style="dim"), soft_wrap=True)
-    if more := len(finding["paths"]) - len(paths):
-        console.print(Text(f"{INDENT}and {more} more: see --html or --json", style="dim"), soft_wrap=True)
+    n_examples = len(finding["paths"])
+    if n_examples <= len(paths):
+        return
+    number = f"{max(n_listed, n_examples) - len(paths):,} " if n_listed or finding["count"] == n_examples else ""
+    where = "--json" if n_listed > n_examples else "--html or --json"
+    console.print(Text(f"{INDENT}and {number}more: see {where}", style="dim"), soft_wrap=True)
 
 
 def _print_fix(console: Console, fix: Mapping[str, Any], run_words: Sequence[str]) -> None:

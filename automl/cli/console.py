@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from automl.errors import OutputClosed
+from automl.errors import OutputClosed, ResourceMissing
 
 Hear = Callable[[Mapping[str, Any]], None]
 QUIET_S: Final = 10.0
@@ -108,6 +108,11 @@ class PlainLines:
                 print(printable(line), file=sys.stderr, flush=True)  # noqa: T201  # this is the console
             except BrokenPipeError:
                 raise OutputClosed("nobody reads what is said any more") from None
+            except OSError as error:
+                raise ResourceMissing(
+                    f"what is said on stderr cannot be written: {error.strerror}. Wanted: room for it. Make room on "
+                    "that disk, or send it elsewhere."
+                ) from error
 
 
 class LiveLines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Final, NoReturn
 
 import click
 
-from automl.errors import AutomlError, HungUp, Interrupted, OutputClosed, Terminated
+from automl.errors import AutomlError, HungUp, Interrupted, OutputClosed, ResourceMissing, Terminated
 
 # name -> (module of its click command, one line for `automl --help`)
 COMMANDS: Final = {
@@ -28,6 +29,8 @@ COMMANDS: Final = {
     "runs": ("automl.cli.runs", "List, show or remove runs."),
     "doctor": ("automl.cli.doctor", "Can `automl run` work on this machine?"),
 }
+
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LazyGroup(click.Group):
@@ -75,9 +78,23 @@ def main() -> NoReturn:
         _leave(str(error), error.exit_code)
     except SystemExit as end:  # click and rich end so, with 1, where they find that nobody reads stdout any more
         _leave("", OutputClosed.exit_code if end.code == 1 else 0)
-    except Exception as error:  # noqa: BLE001  # a fault of ours: one line for the user, the rest in a file
-        _leave(f"{type(error).__name__}: {error}. This is a fault of automl; please report {_write_fault()}", 5)
+    except OSError as error:
+        # The runs word their own, and those of a file have its name: this one is of what a command prints.
+        if error.filename is not None or error.errno not in NO_ROOM:
+            _leave_fault(error)
+        _leave(
+            f"the output cannot be written: {error.strerror}. Wanted: room for it. Make room on that disk, or send the "
+            "output elsewhere.",
+            ResourceMissing.exit_code,
+        )
+    except Exception as error:  # noqa: BLE001  # whatever else it is
+        _leave_fault(error)
     _leave("", code if isinstance(code, int) else 0)
+
+
+def _leave_fault(error: Exception) -> NoReturn:
+    """A fault of ours: one line for the user, the rest in a file."""
+    _leave(f"{type(error).__name__}: {error}. This is a fault of automl; please report {_write_fault()}", 5)
 
 
 def _write_fault() -> str:

@@ -18,8 +18,22 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-from automl.data.members import TARS, UNREADABLE, ZIPS, Member, damaged, open_tar, refused, tidy, wanted_members
+from pydantic import TypeAdapter
+
+from automl.data.members import (
+    TARS,
+    UNREADABLE,
+    ZIPS,
+    Member,
+    damaged,
+    open_tar,
+    refused,
+    tidy,
+    unread_members,
+    wanted_members,
+)
 from automl.data.named import FILES, is_named
+from automl.data.passed import PassedOver
 from automl.data.reading import part_of
 from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError, DiskFull
@@ -29,7 +43,8 @@ ROOM_LEFT: Final = 200_000_000  # bytes that stay free
 MAX_DESCENTS: Final = 3
 CHUNK: Final = 1 << 20
 STAMP: Final = "extracted.json"
-"""Beside the files: which archive they are of. It is written last."""
+"""Beside the files: which archive they are of, and what else is in it. It is written last."""
+_UNREAD: Final = TypeAdapter(PassedOver)
 
 
 def is_archive(path: Path) -> bool:
@@ -49,11 +64,12 @@ def extract(archive: Path, folder: Path, progress: Callable[[int, int], None] = 
     if is_extracted(archive, folder):
         return _top(folder / FILES)
     members = wanted_members(archive)
+    unread = _UNREAD.dump_python(unread_members(archive), mode="json")
     need_room(members, folder.parent)
     with made_whole(folder) as temporary:
         _write(archive, members, temporary / FILES, progress)
         os.sync()  # once for all files: what the stamp says must hold after a power cut as well
-        write_json(temporary / STAMP, {**_identity(archive), "files": len(members)})
+        write_json(temporary / STAMP, {**_identity(archive), "files": len(members), "unread": unread})
     return _top(folder / FILES)
 
 
@@ -77,6 +93,20 @@ def made_whole(folder: Path) -> Iterator[Path]:
 def opened(dataset: Path, folder: Path) -> Path:
     """The dataset's folder: what was extracted or exported to the folder, of an archive or a name; else itself."""
     return _top(folder / FILES) if is_named(dataset) or is_archive(dataset) else dataset
+
+
+def unread_in(dataset: Path, folder: Path) -> PassedOver:
+    """What an archive held besides what was extracted to the folder, by paths below the dataset's folder; else nothing.
+
+    Nothing is known of one that an earlier version extracted, nor where the stamp was changed.
+    """
+    stamp = _stamp(folder) if is_archive(dataset) else None
+    try:
+        unread = _UNREAD.validate_python((stamp or {})["unread"])
+    except (KeyError, ValueError):
+        return PassedOver()
+    top = _top(folder / FILES).relative_to(folder / FILES).as_posix()
+    return unread.below("" if top == "." else top)
 
 
 def is_extracted(archive: Path, folder: Path) -> bool:

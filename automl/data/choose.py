@@ -17,7 +17,7 @@ STORAGE: Final = re.compile(
     r"(images?|imgs?|data|photos?|pictures?|pics?|files?|frames?|jpe?gs?|pngs?|batch|part|chunk|shard|folder)?[\W_]*\d*"
 )
 """Names of folders that hold images of any class, once a manifest says which; case-folded."""
-LISTS_ENOUGH: Final = 0.5  # of the images that the folders label; a manifest of fewer speaks of something else
+LISTS_ENOUGH: Final = 0.5  # of the images of the folders; a manifest of fewer speaks of something else
 
 
 def the_reading(
@@ -29,7 +29,8 @@ def the_reading(
     and a manifest with guessed columns for one without.
 
     Args: found: by the row's name; wanted: a sentence on what a dataset looks like.
-    Raises: DataError: there is none, or nothing can be trained on it, or two do not agree.
+    Raises:
+        DataError: there is none, or nothing can be trained on it, or two do not agree, or a manifest needs a choice.
     """
     every = [reading for readings in found.values() for reading in readings]
     unread = [reading for reading in every if isinstance(reading, NoReading)]
@@ -39,12 +40,15 @@ def the_reading(
     folders = by_row.get("parts") or next(iter(by_row.values()), None)
     if folders and (tables or unread) and not _has_classes(folders, with_manifest=bool(tables)):
         folders = None
+    for table in unread:
+        if table.question and not any(not reading.refusal for reading in tables):
+            raise DataError(_undecided(dataset, table, folders))
     candidates = [*tables, *([folders] if folders else [])]
     if not candidates:
         raise DataError(_nothing(dataset, folder, unread, data, wanted))
     trainable = [reading for reading in candidates if not reading.refusal]
     if not trainable:
-        raise DataError(f"{dataset}: {candidates[0].refusal}.")
+        raise DataError(" ".join([f"{dataset}: {candidates[0].refusal}.", *map(_why, unread)]))
     usable = [reading for reading in trainable if _classes(reading) > 1] or trainable
     aside = [reading for reading in candidates if reading not in usable]
     best = min(
@@ -96,6 +100,11 @@ def _question(dataset: str, best: Reading, other: Reading, why: str) -> str:
         f"{dataset} can be read in two ways that do not agree: by {_named(best)}, and by {_named(other)}; {why}. "
         f"Wanted: one. Choose it with --set {_chosen_by(best)} or --set {_chosen_by(other)}."
     )
+
+
+def _undecided(dataset: str, table: NoReading, folders: Reading | None) -> str:
+    or_folders = f", or go by the folders alone: --set {_chosen_by(folders)}" if folders and not folders.refusal else ""
+    return f"{dataset}: {table.table} lists images, but {table.why}{or_folders}."
 
 
 def _named(reading: Reading) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from automl.data.files import SUFFIXES
+from automl.data.labels import LEAST_OF_A_CLASS
 from automl.data.tables import Table
-from automl.data.wording import shown, some
+from automl.data.wording import first_of, shown, some
 from automl.recipe.model import Data
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
@@ -29,6 +32,8 @@ NO_COLUMN: Final = "none"
 """In the recipe: there is no such column, whatever it may be called."""
 NUMBERING: Final = frozenset(("", "id", "index", "idx", "no", "nr", "row", "unnamed_0", "unnamed"))
 """Columns that number the rows, and are no labels."""
+OF_PERSONS: Final = frozenset(("age", "age_group", "sex", "gender"))
+"""Columns that are proposed as labels last; in medical sets they stand beside the diagnosis."""
 N_LOOKED_AT: Final = 1000  # rows that tell what a column holds
 _YES: Final = frozenset(("1", "1.0", "true", "True", "TRUE"))
 _NO: Final = frozenset(("0", "0.0", "false", "False", "FALSE", "", "-1"))
@@ -37,10 +42,13 @@ _NO: Final = frozenset(("0", "0.0", "false", "False", "FALSE", "", "-1"))
 class Unfit(Exception):
     """A table is no manifest of the dataset, and why."""
 
-    def __init__(self, why: str, *, aside: bool = False) -> None:
-        """Args: aside: it speaks of other things than the images, and nobody expects it to be read."""
+    def __init__(self, why: str, *, aside: bool = False, question: bool = False) -> None:
+        """Args: aside: it speaks of other things than the images, and nobody expects it to be read;
+        question: it lists the images, but for a choice that its owner has to make.
+        """
         super().__init__(why)
         self.aside = aside
+        self.question = question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,8 @@ class Columns:
     weight: int | None
     conventional: bool  # path and label have names that say so, or that the recipe gives
     unread: tuple[int, ...] = ()  # where there is no part: columns with its name and none of its words, of no role
+
+    other_groups: tuple[int, ...] = ()  # columns named as groups are that sort the images otherwise than `group`
 
     def told(self, table: Table) -> str:
         """In words: "path: image, label: emotion"."""
@@ -75,14 +85,25 @@ def normalised(name: str) -> str:
 
 
 def choose_columns(
-    table: Table, wish: Data, names_images: Callable[[int], bool], is_part: Callable[[str], bool]
+    table: Table,
+    wish: Data,
+    names_images: Callable[[int], bool],
+    lists_most: Callable[[int], bool],
+    lead_apart: Callable[[int, int], bool],
+    refusal: Callable[[int], str],
+    is_part: Callable[[str], bool],
 ) -> Columns:
     """Find each role's column.
 
     Args:
         names_images: whether the cells of that column name images of the dataset.
+        lists_most: whether they name so many that a manifest of the dataset is meant.
+        lead_apart: whether two such columns name other images.
+        refusal: why the paths of a column name no image, in words; "" where it holds no paths.
         is_part: whether a cell is the word of a part.
-    Raises: Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there.
+    Raises:
+        Unfit: no column names images, or it cannot be told which holds the label, or a wished column is not there, or
+            two columns that could have one role do not say the same.
     """
     if any(column.lower().endswith(tuple(SUFFIXES)) for column in table.columns):
         raise Unfit(
@@ -91,6 +112,7 @@ def choose_columns(
         )
     taken: dict[str, int | None] = {}
     unread: list[int] = []
+    other_groups: list[int] = []
     for role in ("part", "group", "weight"):
         taken[role] = _wished(table, wish, role)
         if taken[role] is None and getattr(wish, role) == "":
@@ -99,15 +121,24 @@ def choose_columns(
                 named, free = free, [at for at in free if any(map(is_part, table.column(at)))]
                 unread = [] if free else [at for at in named if filled(table.column(at))]
             taken[role] = next(iter(free), None)
+            if role == "group":
+                other_groups = [at for at in free[1:] if _sort_apart(table, free[0], at)]
     path = _wished(table, wish, "path")
     if path is None:
-        others = [at for at in range(len(table.columns)) if at not in taken.values()]
-        likely = [at for at in _by_convention(table, "path") if at in others]
-        likely += [at for at in others if at not in likely and _are_files(table.column(at))]
-        path = next(filter(names_images, likely), None)
+        likely = [at for at in likely_paths(table, wish) if at not in taken.values()]
+        naming = list(filter(names_images, likely))
+        path = next(iter(naming), None)
         if path is None:
-            raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)})", aside=True)
-    label, yes = _label(table, wish, {path, *taken.values()})
+            why = next((f"; {shown(table.columns[at])!r} holds {why}" for at in likely if (why := refusal(at))), "")
+            raise Unfit(f"no column of it names images of the folder (columns: {some(table.columns)}){why}", aside=True)
+        for other in naming[1:]:
+            if other in _by_convention(table, "path") and normalised(table.columns[other]) not in NUMBERING:
+                _refuse_apart(table, "path", path, other, lead_apart, "lead to other images")
+    try:
+        label, yes = _label(table, wish, {path, *taken.values()})
+    except Unfit as error:
+        raise Unfit(str(error), question=error.question and lists_most(path)) from None
+    _refuse_doubled(table, {at for at in (path, label, *yes, *taken.values()) if at is not None})
     known = (wish.path or path in _by_convention(table, "path")) and (
         wish.label or label in _by_convention(table, "label")
     )
@@ -117,8 +148,18 @@ def choose_columns(
         yes=yes,
         conventional=bool(known),
         unread=tuple(at for at in unread if at not in {path, label, *yes, *taken.values()}),
+        other_groups=tuple(at for at in other_groups if at not in {path, label, *yes, *taken.values()}),
         **taken,
     )
+
+
+def likely_paths(table: Table, wish: Data) -> list[int]:
+    """The columns that may hold the paths, the likeliest first. Raises: Unfit: a wished one is not there."""
+    wished = _wished(table, wish, "path")
+    if wished is not None:
+        return [wished]
+    likely = _by_convention(table, "path")
+    return likely + [at for at in range(len(table.columns)) if at not in likely and _are_files(table.column(at))]
 
 
 def _wished(table: Table, wish: Data, role: str) -> int | None:
@@ -135,7 +176,7 @@ def _wished(table: Table, wish: Data, role: str) -> int | None:
 
 def _by_convention(table: Table, role: str) -> list[int]:
     names = [normalised(column) for column in table.columns]
-    return [names.index(name) for name in NAMES[role] if name in names]
+    return [at for name in NAMES[role] for at, column in enumerate(names) if column == name]
 
 
 def _are_files(cells: Sequence[str]) -> bool:
@@ -168,6 +209,11 @@ def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None
     if wished is not None:
         return wished, ()
     likely = [at for at in _by_convention(table, "label") if at not in taken]
+    if "x" in map(normalised, table.columns):  # then y is a coordinate
+        likely = [at for at in likely if normalised(table.columns[at]) != "y"]
+    likely = [at for at in likely if len(set(filled(table.column(at)))) > 1] or likely[:1]
+    for other in likely[1:]:
+        _refuse_apart(table, "label", likely[0], other, partial(_sort_apart, table), "sort the rows otherwise")
     if likely:
         return likely[0], ()
     rest = [at for at in range(len(table.columns)) if at not in taken]
@@ -179,10 +225,60 @@ def _label(table: Table, wish: Data, taken: set[int | None]) -> tuple[int | None
         return None, tuple(rest)
     if not rest:
         raise Unfit(f"it names images, and no column holds a label (columns: {some(table.columns)})")
-    raise Unfit(
-        f"it cannot be told which of its columns holds the label: {some(table.columns[at] for at in rest)}; "
-        "say so, for example --set data.label=" + shown(table.columns[rest[0]])
+    raise Unfit(_which_label(table, rest), question=any(_sorts(table.column(at)) for at in rest))
+
+
+def _refuse_apart(table: Table, role: str, first: int, other: int, apart: Callable[[int, int], bool], how: str) -> None:
+    """Raises: Unfit: two columns that could both be the role's do not say the same."""
+    name, its = table.columns[first], table.columns[other]
+    if name != its and apart(first, other):
+        raise Unfit(
+            f"its columns {shown(name)!r} and {shown(its)!r} are both called as {role}s are, and {how}. Wanted: one. "
+            f"Choose it with --set data.{role}={shown(name)} or --set data.{role}={shown(its)}",
+            question=True,
+        )
+
+
+def _refuse_doubled(table: Table, used: Collection[int]) -> None:
+    """Raises: Unfit: a column that is used is there again, under the same name, with other cells."""
+    for at, name in enumerate(table.columns):
+        for twin in used:
+            if at != twin and name == table.columns[twin] and table.column(at) != table.column(twin):
+                raise Unfit(
+                    f"it has more than one column {shown(name)!r}, and they differ. Wanted: one of that name. Rename "
+                    "or take out the others",
+                    question=True,
+                )
+
+
+def _sort_apart(table: Table, first: int, other: int) -> bool:
+    """Whether two columns are no one-to-one renaming of each other, where both are filled."""
+    ones, others = table.column(first), table.column(other)
+    pairs = {(a, b) for one, other in zip(ones, others, strict=True) if (a := one.strip()) and (b := other.strip())}
+    return not len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def _which_label(table: Table, at_most: Sequence[int]) -> str:
+    """What is asked where several columns could hold the label, the likeliest first."""
+    names = {at: normalised(table.columns[at]) for at in at_most}
+    values = {at: len(set(filled(table.column(at)))) for at in at_most}
+
+    def unlikely(at: int) -> tuple[bool, ...]:
+        of_another = any(names[at].startswith(f"{name}_") for name in names.values() if name)  # dx_type beside dx
+        return values[at] < 2, not _sorts(table.column(at)), names[at] in OF_PERSONS, of_another
+
+    likely = sorted(at_most, key=lambda at: (*unlikely(at), values[at], at))
+    told = [f"{shown(table.columns[at])} ({values[at]} value{'s' * (values[at] != 1)})" for at in likely]
+    return (
+        f"it cannot be told which of its columns holds the label: {first_of(told)}; say so, for example --set "
+        f"data.label={shown(table.columns[likely[0]])}"
     )
+
+
+def _sorts(cells: Sequence[str]) -> bool:
+    """Whether a column could sort the rows into classes: several values, each for as many rows as a class needs."""
+    counts = Counter(filled(cells))
+    return len(counts) > 1 and len(counts) * LEAST_OF_A_CLASS <= counts.total()
 
 
 def labels_of(table: Table, columns: Columns) -> tuple[list[str], str]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from automl.data.duplicates import by_content, distinct_per_class, is_conflicting
-from automl.data.files import is_odd, told
+from automl.data.passed import advice_on, is_odd, told
 from automl.data.scan_journal import Scan
 from automl.data.shared import conflicting_labels, exact_duplicates
-from automl.data.wording import examples, first_of
+from automl.data.wording import examples, first_of, shown
 from automl.errors import DataError
 from automl.finding_table import EMPTY_CLASSES, TOO_FEW
+from automl.recipe.command_line import set_option
 from automl.recipe.model import Check
 from automl.types import Finding, Image, Listing, Rejected, gravest_first
 
@@ -20,6 +21,8 @@ UNEVEN: Final = 2  # the largest class has so many times the images of the small
 VERY_UNEVEN: Final = 10  # then a network that never names the smallest one may look good
 RARE: Final = 20  # images of a class; its share of the test set is three at split.test = 0.15
 
+MOST_MEGAPIXELS: Final = Check.model_json_schema()["properties"]["max_megapixels"]["maximum"]
+TOO_LARGE: Final = f"Shrink what is too large, or raise check.max_megapixels, to {MOST_MEGAPIXELS:g} at most."
 ADVICE: Final = {  # why a file was rejected -> what its owner can do
     "empty file": "Get empty files anew from where they come from.",
     "truncated": "Get truncated files anew; a copy broke off.",
@@ -27,8 +30,10 @@ ADVICE: Final = {  # why a file was rejected -> what its owner can do
     "not an image": "See what the files are that are no images; failed downloads are often web pages.",
     "unsupported format": "Convert unsupported formats to PNG or JPEG.",
     "unsupported pixel mode": "Save pictures of unsupported pixel modes with 8 bits a channel.",
-    "too many pixels": "Shrink what is too large, or raise check.max_megapixels.",
-    "too many bytes": "Shrink what is too large, or raise check.max_megapixels.",
+    "too many pixels": TOO_LARGE,
+    "too many bytes": TOO_LARGE,
+    "too much metadata": "Save pictures with too much metadata again without it: their text or colour profile is "
+    "longer than the decoder reads, 1 MB of one and 64 MB in all.",
     "cannot be read": "See to the disk, and to the rights on the files that cannot be read.",
 }
 
@@ -54,7 +59,7 @@ def find_in_check(listing: Listing, scan: Scan, config: Check, odd: Sequence[Fin
     conflicting = [group for group in groups if is_conflicting(group)]
     copies = [group for group in groups if not is_conflicting(group)]
     candidates = (
-        *_small_classes(listing.classes, images, config.min_images_per_class),
+        *_small_classes(listing.classes, images, config),
         *listing.findings,
         conflicting_labels(conflicting),
         _rejected(scan.rejected, scan.n_files, config.max_rejected),
@@ -67,8 +72,9 @@ def find_in_check(listing: Listing, scan: Scan, config: Check, odd: Sequence[Fin
     return gravest_first(finding for finding in candidates if finding)
 
 
-def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) -> Iterator[Finding]:
+def _small_classes(classes: Sequence[str], images: Sequence[Image], config: Check) -> Iterator[Finding]:
     """Classes with nothing to learn from, and those with less than the recipe wants. Both stop."""
+    least = config.min_images_per_class
     distinct = distinct_per_class(images)
     files = Counter(image.label for image in images)
     told = {
@@ -86,7 +92,7 @@ def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) 
             text=f"{len(empty)} class(es) have not one usable image, {counted}: "
             f"{first_of([told[label] for label in empty])}.",
             count=len(empty),
-            advice=_add_or_drop(empty),
+            advice=_add_or_drop(empty, config.drop_classes),
             paths=_examples(images, empty),
         )
     if few:
@@ -96,13 +102,14 @@ def _small_classes(classes: Sequence[str], images: Sequence[Image], least: int) 
             text=f"{len(few)} class(es) have fewer usable images than check.min_images_per_class = {least}, {counted}: "
             f"{first_of([told[label] for label in few])}.",
             count=len(few),
-            advice=_add_or_drop(few),
+            advice=_add_or_drop(few, config.drop_classes),
             paths=_examples(images, few),
         )
 
 
-def _add_or_drop(labels: Sequence[str]) -> str:
-    return f"Add images, or list such a class under check.drop_classes, as {labels[0]!r}."
+def _add_or_drop(labels: Sequence[str], dropped: Sequence[str]) -> str:
+    option = set_option("check.drop_classes", [*dropped, labels[0]])  # it replaces an earlier one
+    return f"Add images, or give {option} to leave such a class out."
 
 
 def _examples(images: Sequence[Image], labels: Sequence[str]) -> tuple[str, ...]:
@@ -178,11 +185,15 @@ def _mixed_sizes(images: Sequence[Image]) -> Finding | None:
 def _ignored(listing: Listing) -> Finding | None:
     if not listing.ignored:
         return None
+    outside = first_of([f"{shown(top)}/" if top else "the dataset's own folder" for top in listing.outside])
+    where = f" The images outside lie in {outside}." if outside else ""
     return Finding(
         kind="ignored files",
         severity="warn" if any(map(is_odd, listing.ignored)) else "note",
-        text=f"entries of the folder were passed over: {told(listing.ignored)}.",
+        text=f"entries of the dataset were passed over: {told(listing.ignored)}.{where}",
         count=sum(listing.ignored.values()),
+        advice=advice_on(listing.ignored),
+        paths=listing.ignored_paths,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from automl.data.labels import as_segmentation
@@ -50,7 +50,7 @@ def read_parts(folder: Folder, wish: Data) -> list[Reading]:
     """train/CLASS/x.png and val/, test/ likewise, in any usual spelling; train may be alone, but not absent.
 
     Other folders beside them are outside, where two parts share at least two classes; else they are no parts but
-    classes that happen to have such names.
+    classes that happen to have such names; where one holds the classes of a part, that is not guessed but refused.
     """
     placed = list(_placed(folder))
     classes: defaultdict[str, set[str]] = defaultdict(set)  # top folder -> what lies in it as classes would
@@ -63,12 +63,14 @@ def read_parts(folder: Folder, wish: Data) -> list[Reading]:
         if part := part_of(top):
             parts[part] |= classes[top]
     others = [top for top in tops if part_of(top) is None]
+    refusal = ""
     if not parts or (others and wish.layout != "parts" and not _share_classes(parts)):
-        return []
+        refusal = _same_classes(classes)
+        if not refusal:
+            return []
     inside = [(p, f, d) for p, f, d in placed if d and part_of(d[0])]
     files, outside = _label(inside, len(placed), level=wish.level, part=True)
-    refusal = ""
-    if "train" not in parts:
+    if "train" not in parts and not refusal:
         given = some((top for top in tops if part_of(top)), "/")
         refusal = (
             f"{given} are there and no train/ of classes: nothing could be learned from. Wanted: train/CLASS/. "
@@ -97,6 +99,33 @@ def _label(placed: Iterable[Placed], n_images: int, *, level: int, part: bool) -
 def _share_classes(parts: dict[Part, set[str]]) -> bool:
     sets = list(parts.values())
     return any(len(a & b) > 1 for at, a in enumerate(sets) for b in sets[:at])
+
+
+def _same_classes(classes: Mapping[str, set[str]]) -> str:
+    """Why a folder beside one of a part could be a part as well, in words; "" where none could.
+
+    Args: classes: top folder -> the folders in it.
+    """
+    parts = sorted(top for top in classes if part_of(top))
+    known = {name for top in parts for name in classes[top]}
+    alike = sorted(top for top in classes if top not in parts and _mostly(classes[top], known))
+    if not alike:
+        return ""
+    shared = some({name for top in alike for name in classes[top]} & known)
+    beside = some(alike, "/")
+    leave_out = "--set data.layout=parts leaves it out, " if "train" in map(part_of, parts) else ""
+    return (
+        f"{some(parts, '/')} and {beside} hold the same folders ({shared}): by its name {beside} is no part, and it "
+        "could be one. Wanted: train/, val/ and test/ of classes. Rename it to one of these (val or test beside "
+        "train), merge it into the part that it belongs to, or move it away; "
+        f"{leave_out}--set data.layout=nested makes the top folders the classes"
+    )
+
+
+def _mostly(names: set[str], known: set[str]) -> bool:
+    """Whether a folder holds the classes of parts: two of them at least, and half of what it holds."""
+    shared = len(names & known)
+    return shared > 1 and 2 * shared >= len(names)
 
 
 def _levels(files: tuple[ListedFile, ...], level: int, *, skip: int = 0) -> Finding | None:

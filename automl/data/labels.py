@@ -65,8 +65,9 @@ def spelling_finding(files: Mapping[str, int], examples: Mapping[str, str], *, m
     families: defaultdict[str, list[str]] = defaultdict(list)
     for label, target in targets.items():
         families[target].append(label)
+    alike = _alike(targets)
     told = [
-        f"{_counted(sorted(set(family) - {target}), files)} into {_counted([target], files)}"
+        f"{_counted(sorted(set(family) - {target}), files, alike)} into {_counted([target], files, alike)}"
         for target, family in sorted(families.items())
     ]
     more = f"; and {len(told) - N_SHOWN} more" if len(told) > N_SHOWN else ""
@@ -105,8 +106,15 @@ def as_segmentation(paths: Iterable[tuple[str, str]], classes: Collection[str]) 
     return f"task not supported yet: segmentation ({pictures[0]}/ and {masks[0]}/ share {shared} file names)"
 
 
-def _counted(labels: Iterable[str], files: Mapping[str, int]) -> str:
-    return ", ".join(f"{label!r} ({files[label]})" for label in labels)
+def _alike(labels: Collection[str]) -> set[str]:
+    """The labels that look like another one on a screen: they differ by their Unicode form alone."""
+    looks = Counter(unicodedata.normalize("NFC", label) for label in labels)
+    return {label for label in labels if looks[unicodedata.normalize("NFC", label)] > 1}
+
+
+def _counted(labels: Iterable[str], files: Mapping[str, int], alike: Collection[str]) -> str:
+    """Labels with their files; those that look like another one as their code points: 'cafe\\u0301'."""
+    return ", ".join(f"{ascii(label) if label in alike else repr(label)} ({files[label]})" for label in labels)
 
 
 def as_numbers(files: Mapping[str, int]) -> str:

@@ -14,19 +14,21 @@ from typing import Final
 
 from automl.data.choose import the_reading
 from automl.data.columns import NO_COLUMN
-from automl.data.files import SUFFIXES, images_below, tables_in, told
+from automl.data.files import SUFFIXES, images_below, tables_in
 from automl.data.folders import read_flat, read_nested, read_parts
 from automl.data.labels import spelling_finding, spellings
-from automl.data.manifest import read_manifest, read_metadata
+from automl.data.manifest import folders_listed, read_manifest, read_metadata
+from automl.data.members import TARS, ZIPS
+from automl.data.passed import OUTSIDE, PassedOver, told, why_no_image, why_skipped
 from automl.data.reading import Facts, Folder, NoReading, Reading
 from automl.data.rows import MISSING
 from automl.data.tables import SUFFIXES as TABLES
+from automl.data.unfilled import find_unfilled
 from automl.data.wording import first_of
 from automl.errors import DataError, RecipeError
 from automl.recipe.model import Data
 from automl.types import Finding, ListedFile, Listing, gravest_first
 
-OUTSIDE: Final = "image outside the class folders"
 AUTO: Final = Data()
 
 
@@ -82,16 +84,19 @@ def list_dataset(
     least: int = 1,
     data: Data = AUTO,
     max_missing: float = 1.0,
+    passed_over: PassedOver | None = None,
 ) -> Listing:
-    """Find the layout, the classes and the candidate images of a folder; no image is opened.
+    """Find the layout, the classes and the candidate images of a folder; no image is opened, files without suffix
+    for their first bytes alone.
 
     Args:
-        dataset: a folder, or a manifest whose folder is the dataset's.
+        dataset: a folder, or a manifest, of whose folder only what it lists is looked into.
         own: the folders of runs and bundles; where they lie inside the dataset they are no classes, nor are runs
             and bundles elsewhere in it.
         least: how many images a class needs; what the names alone tell is told before anything is opened.
         data: the recipe's wishes; what they leave open is found out.
         max_missing: share of a manifest's rows without an image from which on that is a reason to stop.
+        passed_over: what an archive held besides; more is added to it.
     Returns: its layout is the row's title and what it was read from: "folder per class: cat/, dog/".
     Raises:
         DataError: there is no such folder, or not at least two classes of images in it, or a class is too small, or
@@ -99,31 +104,35 @@ def list_dataset(
         RecipeError: drop_classes names a class that is not there.
     """
     given = _refuse_no_dataset(dataset)
-    passed_over: Counter[str] = Counter()
+    passed_over = passed_over or PassedOver()
     root = dataset.resolve().parent if given else dataset.resolve()
+    starts = folders_listed(root, given, data) if given else ("",)
     images = {
         path: Facts(size_bytes=facts.st_size, mtime_ns=facts.st_mtime_ns)
-        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over)
+        for path, facts in images_below(root, {path.resolve() for path in own}, passed_over, starts)
     }
     if not images:
         raise DataError(
-            f"{root if given else dataset} holds no image{_passed_over(passed_over)}. {_wanted()} "
+            f"{root if given else dataset} holds no image{_passed_over(passed_over.counts)}. {_wanted()} "
             f"Images are files with one of the suffixes {', '.join(sorted(SUFFIXES))}. Check the path."
         )
     folder = Folder(
         root=root,
         images=dict(sorted(images.items())),
-        passed_over=passed_over,
+        passed_over=passed_over.counts,
         tables=tables_in(root, TABLES),
         given=given,
     )
     readings = {row.name: row.read(folder, data) for row in LAYOUTS if _is_asked(row.name, data, given)}
     reading, notes = the_reading(str(dataset), folder, readings, data, _wanted())
     files, spelled = merge_spellings(reading.files, merge=data.merge_labels)
-    for table in reading.tables:
-        passed_over[f"suffix {Path(table).suffix.lower()}"] -= 1
-    passed_over[OUTSIDE] += reading.outside
-    ignored = +passed_over
+    unfilled = find_unfilled(reading.row, data.level, passed_over.folders, images)
+    for table in reading.tables if "" in starts else ():
+        passed_over.take_out(table, why_skipped(table) or why_no_image(table, frozenset()))
+    outside = images.keys() - {file.path for file in reading.files} if reading.outside else set()
+    for path in sorted(outside):
+        passed_over.add(path, OUTSIDE)
+    ignored = +passed_over.counts
     classes = _kept_classes(dataset, {file.label for file in files}, drop_classes, _passed_over(ignored))
     dropped = set(drop_classes)
     kept = tuple(file for file in files if file.label not in dropped)
@@ -141,7 +150,9 @@ def list_dataset(
         classes=classes,
         files=kept,
         ignored=dict(sorted(ignored.items())),
-        findings=gravest_first((*found, *spelled, *notes)),
+        ignored_paths=passed_over.examples(),
+        outside=tuple(sorted({path.split("/")[0] if "/" in path else "" for path in outside})),
+        findings=gravest_first((*found, *([unfilled] if unfilled else []), *spelled, *notes)),
     )
 
 
@@ -236,8 +247,8 @@ def _refuse_no_dataset(dataset: Path) -> str:
         return dataset.resolve().name
     if not stat.S_ISDIR(mode):
         raise DataError(
-            f"{shown} is {_what(mode)}. {wanted} "
-            "If it is an archive of another kind than .zip and .tar, unpack it first."
+            f"{shown} is {_what(mode)}. Wanted: the dataset's folder, its archive ({', '.join((*ZIPS, *TARS))}) or its "
+            f"manifest ({', '.join(sorted(TABLES))}). {_wanted()} Unpack an archive of another kind first."
         )
     return ""
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+import os
+import posixpath
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, unread_parts
+from automl.data.choose import LISTS_ENOUGH
+from automl.data.columns import Columns, Unfit, choose_columns, filled, labels_of, likely_paths, unread_parts
+from automl.data.files import SUFFIXES
 from automl.data.labels import as_numbers, as_several
-from automl.data.paths import Images, inside
+from automl.data.paths import N_SAMPLE, Found, Images, Way, inside
 from automl.data.reading import Folder, NoReading, Reading, listed, part_of
 from automl.data.rows import Rows
 from automl.data.tables import Table, read_table
@@ -43,6 +47,38 @@ def read_manifest(folder: Folder, wish: Data) -> list[Reading | NoReading]:
             for reading in _read(folder, wish, "manifest", tables)]  # fmt: skip
 
 
+def folders_listed(root: Path, name: str, wish: Data) -> tuple[str, ...]:
+    """The folders below the root that hold what a manifest lists, one at most for each folder of the root.
+
+    ("",), the root itself, where images lie in it, where no path leads to a file as it is written, where a folder may
+    be spelled in another Unicode form, or where one is hidden or a link; a manifest that cannot be read is told later.
+    """
+    try:
+        table = read_table(root / name, name)
+        columns = likely_paths(table, wish)
+    except (Unfit, DataError):
+        return ("",)
+    folders: set[str] = set()
+    try:
+        for at in columns:
+            cells = [tidy for cell in table.column(at) if (tidy := cell.replace("\\", "/").strip())]
+            paths = [path for cell in cells[:N_SAMPLE] if (path := inside(cell, ""))]
+            if any(path.lower().endswith(tuple(SUFFIXES)) and (root / path).is_file() for path in paths):
+                above = {cell.rpartition("/")[0] for cell in cells}
+                folders |= {folder for cell in above if (folder := inside(cell, ""))}
+        there = {folder for folder in folders if (root / folder).is_dir()}
+    except OSError:  # a name that is too long, say
+        return ("",)
+    if not there or "." in there or not all(map(str.isascii, folders - there)):
+        return ("",)
+    tops: defaultdict[str, list[str]] = defaultdict(list)
+    for folder in sorted(there):
+        tops[folder.split("/")[0]].append(folder)
+    starts = tuple(posixpath.commonpath(inner) for inner in tops.values())
+    odd = any("/." in f"/{start}" or os.path.realpath(root / start) != str(root / start) for start in starts)
+    return ("",) if odd else starts
+
+
 def read_metadata(folder: Folder, wish: Data) -> list[Reading | NoReading]:
     """Hugging Face's metadata.csv, .jsonl or .parquet beside the images, or one in the folder of each part."""
     if folder.given:
@@ -71,8 +107,9 @@ def _read(folder: Folder, wish: Data, row: str, tables: Tables) -> Iterator[Read
             table = _Manifest.of(read_table(folder.root / name, name), folder, wish, part)
         except (Unfit, DataError) as error:
             # A file about something else must not end the run; where nothing else can be read, this is the reason.
-            aside = isinstance(error, Unfit) and error.aside
-            yield NoReading(table=name, why=str(error).removesuffix("."), aside=aside)
+            why = str(error).removesuffix(".")
+            unfit = error if isinstance(error, Unfit) else Unfit(why)
+            yield NoReading(table=name, why=why, aside=unfit.aside, question=unfit.question)
             continue
         several += table.read_into(rows)
         told.setdefault(table.columns.told(table.table), []).append(name)
@@ -102,7 +139,7 @@ class _Manifest:
     folder: Folder
     columns: Columns
     part: Part | None  # that the file's name gives
-    found: Sequence[str | None]  # of each row: the image; None: there is none
+    found: Found
     elsewhere: str  # where the images were looked for, in words; "": where the paths say
 
     @classmethod
@@ -112,16 +149,45 @@ class _Manifest:
         base = table.name.rpartition("/")[0]
 
         @cache
-        def found(at: int) -> tuple[tuple[str | None, ...], str]:
-            cells = [inside(cell, base) or "" for cell in table.column(at)]
-            find, words = images.way(cells)
-            return tuple(find(cell) if cell else None for cell in cells), words
+        def cells(at: int) -> list[str]:
+            return [inside(cell, base) or "" for cell in table.column(at)]
 
-        columns = choose_columns(table, wish, lambda at: any(found(at)[0]), lambda word: part_of(word) is not None)
-        paths, elsewhere = found(columns.path)
-        if not any(paths):
-            raise Unfit(f"no path in its column {shown(table.columns[columns.path])!r} is an image of the folder")
-        return cls(table=table, folder=folder, columns=columns, part=part, found=paths, elsewhere=elsewhere)
+        def ways_of(at: int) -> list[Way]:
+            return images.ways(cells(at), [part] * len(table.rows))
+
+        def first_found(at: int) -> Found:
+            return next((way.all_of(cells(at), [part] * len(table.rows)) for way in ways_of(at)), ())
+
+        def lists_most(at: int) -> bool:
+            return len({path for path in first_found(at) if path}) >= LISTS_ENOUGH * len(folder.images)
+
+        def lead_apart(at: int, other: int) -> bool:
+            pairs = list(zip(first_found(at), first_found(other), strict=True))
+            enough = LISTS_ENOUGH * sum(bool(path) for path, _ in pairs)
+            return sum(bool(its) for _, its in pairs) >= enough and any(a and b and a != b for a, b in pairs)
+
+        columns = choose_columns(
+            table,
+            wish,
+            names_images=lambda at: bool(ways_of(at)),
+            lists_most=lists_most,
+            lead_apart=lead_apart,
+            refusal=lambda at: images.refusal(table.column(at), base),
+            is_part=lambda word: part_of(word) is not None,
+        )
+        words = [""] * len(table.rows) if columns.part is None else table.column(columns.part)
+        parts = [part_of(word) or part for word in words]
+        ways = images.ways(cells(columns.path), parts)
+        if not ways:
+            why = images.refusal(table.column(columns.path), base)
+            name = shown(table.columns[columns.path])
+            raise Unfit(
+                f"no path in its column {name!r} is an image of the folder" + (f": it holds {why}" if why else "")
+            )
+        if len(ways) > 1:
+            raise Unfit(_two_ways(cells(columns.path), parts, ways), question=True)
+        found = ways[0].all_of(cells(columns.path), parts)
+        return cls(table=table, folder=folder, columns=columns, part=part, found=found, elsewhere=ways[0].words)
 
     def read_into(self, rows: Rows) -> list[str]:
         """Add all rows. Returns: why rows have several labels, in words, if some do.
@@ -135,6 +201,9 @@ class _Manifest:
         surely, perhaps = unread_parts(self.table, self.columns)
         rows.no_parts += surely
         rows.perhaps_parts += perhaps
+        if self.columns.group is not None and self.columns.other_groups:
+            left = some(self.table.columns[at] for at in self.columns.other_groups)
+            rows.groups_left.append(f"{shown(self.table.columns[self.columns.group])} of {self.table.name}, not {left}")
         if self.elsewhere:
             rows.elsewhere.append(f"those of {self.table.name} {self.elsewhere}")
         base = self.table.name.rpartition("/")[0]
@@ -151,6 +220,8 @@ class _Manifest:
                 group = "" if self.columns.group is None else cells[self.columns.group].strip()
                 file = listed(path, self.folder.images[path], label, part)
                 rows.add(replace(file, group=group, weight=weight))
+                if part is None and self.columns.part is not None:
+                    rows.no_part.append(self._shown(at))
         return [several] if several else []
 
     def _shown(self, at: int) -> str:
@@ -194,6 +265,19 @@ class _Manifest:
             f"{self.table.name}: line {self.table.lines[at]} has {word[:60]!r} in the column {column!r}. "
             f"Wanted: {wanted}. Correct it, or do without the column by --set data.{role}=none."
         )
+
+
+def _two_ways(cells: Sequence[str], parts: Sequence[Part | None], ways: Sequence[Way]) -> str:
+    """What is asked where paths lead to several images alike."""
+    where = [way.all_of(cells, parts) for way in ways[:2]]
+    at = next(at for at, (one, other) in enumerate(zip(*where, strict=True)) if one and other and one != other)
+    told = [f"{sum(map(bool, found))} {way.words}" for way, found in zip(ways, where, strict=False)]
+    more = f" (and {len(ways) - 2} more)" if len(ways) > 2 else ""
+    return (
+        f"its paths do not say in which folder they lie, and images of these names lie in several: "
+        f"{' and '.join(told)}{more}; {shown(cells[at])!r} could be {where[0][at]!r} or {where[1][at]!r}. Wanted: one. "
+        "Write the folder into the paths, or move the folder that is not meant away"
+    )
 
 
 def _parts_of_folders(files: tuple[ListedFile, ...]) -> tuple[tuple[ListedFile, ...], bool]:

@@ -45,6 +45,7 @@ CONVERSIONS: Final = {  # Pillow's mode in the file -> how it became RGB; what i
     "I;16L": "16 bits: the upper 8 kept",
 }
 
+NARROW_16: Final = 64  # grey levels of 256: what 14 bits of 16 leave; 12 bits leave 16, and 8 bits one
 CONSTANT_CONTRAST: Final = 1.5  # grey levels; clean: 8.2 at the least; one colour with noise of one level: 1.0
 CONSTANT_RANGE: Final = 24  # grey levels from darkest to brightest; leaves a small thing on an even ground alone
 DARK_HIGH: Final = 64  # clean: 81 at the least; photos at a fifth of their light: 51 at most
@@ -112,6 +113,14 @@ def _spread(values: Floats, tail: float) -> float:
 
 def _few(pictures: Pictures) -> bool:
     return len(pictures.images) < SET_LEAST
+
+
+def narrow_16(pictures: Pictures) -> Marks:
+    """Pictures of 16 bits whose upper 8 hold next to nothing: a few bright pixels do not count, an offset does not."""
+    deep = np.array([image.mode.startswith("I;16") for image in pictures.images])
+    spans = pictures.look("brightest") - pictures.look("darkest")
+    levels = 1 + np.minimum(spans, pictures.look("high"))
+    return _marks(deep & (levels <= NARROW_16), -levels, "{:.0f} of 256 grey levels")
 
 
 def constant(pictures: Pictures) -> Marks:

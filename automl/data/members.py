@@ -10,7 +10,8 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +19,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Final
 
-from automl.data.files import JUNK, MAX_DEPTH
+from automl.data.files import MAX_DEPTH
 from automl.data.files import SUFFIXES as IMAGES
+from automl.data.passed import (
+    BEGINNING_BYTES,
+    NO_SUFFIX,
+    NO_SUFFIX_IMAGE,
+    PassedOver,
+    begins_as_image,
+    told,
+    why_no_image,
+    why_skipped,
+)
 from automl.data.tables import SUFFIXES as TABLES
 from automl.errors import DataError
 
@@ -51,6 +62,7 @@ class Member:
     kind: str  # "file", "folder", or what else it is, in words
     size_bytes: int
     mtime_s: int  # since the epoch
+    is_image: bool = False  # has no suffix, and begins as an image
 
 
 def wanted_members(archive: Path) -> tuple[Member, ...]:
@@ -58,30 +70,40 @@ def wanted_members(archive: Path) -> tuple[Member, ...]:
 
     Raises: DataError: the archive cannot be read or holds no image, or a member is hostile: nothing of it is trusted.
     """
-    try:
-        facts = archive.stat()
-        members = _judged(archive, facts.st_size, facts.st_mtime_ns)
-    except (*UNREADABLE, OSError) as error:
-        raise DataError(damaged(archive, error)) from error
-    if not any(Path(member.name).suffix.lower() in IMAGES for member in members):
+    wanted, passed_over = _judged_once(archive)
+    if not any(Path(member.name).suffix.lower() in IMAGES for member in wanted):
+        there = f" (it holds {told(passed_over.counts)})" if passed_over.counts else ""
         raise DataError(
-            f"{archive} holds no image. Wanted: an archive of images, files with one of the suffixes "
+            f"{archive} holds no image{there}. Wanted: an archive of images, files with one of the suffixes "
             f"{', '.join(sorted(IMAGES))}. Check the path."
         )
-    return members
+    return wanted
+
+
+def unread_members(archive: Path) -> PassedOver:
+    """The other entries, by the kinds of a folder's, and the folders in which no image lies. Raises: as above."""
+    return _judged_once(archive)[1]
+
+
+def _judged_once(archive: Path) -> tuple[tuple[Member, ...], PassedOver]:
+    try:
+        facts = archive.stat()
+        return _judged(archive, facts.st_size, facts.st_mtime_ns)
+    except (*UNREADABLE, OSError) as error:
+        raise DataError(damaged(archive, error)) from error
 
 
 @lru_cache(maxsize=1)  # asked for before the run's folder is made, and again to extract: a long .tar.gz is read once
-def _judged(archive: Path, packed_bytes: int, _mtime_ns: int) -> tuple[Member, ...]:
-    return judge(_members(archive), archive, packed_bytes)
+def _judged(archive: Path, packed_bytes: int, _mtime_ns: int) -> tuple[tuple[Member, ...], PassedOver]:
+    return sort_out(judge(_members(archive), archive, packed_bytes))
 
 
 def judge(members: Iterator[Member], archive: Path, packed_bytes: int) -> tuple[Member, ...]:
-    """The wanted ones of an archive's members. Pure but for the iterator.
+    """All of an archive's members. Pure but for the iterator.
 
     Raises: DataError: a member could be written elsewhere or twice, is no file, or there is too much of them.
     """
-    wanted: list[Member] = []
+    judged: list[Member] = []
     seen: dict[str, bool] = {}  # every path, and whether it is a file
     total = 0
     for number, member in enumerate(members, 1):
@@ -99,15 +121,53 @@ def judge(members: Iterator[Member], archive: Path, packed_bytes: int) -> tuple[
             raise DataError(refused(archive, f"it unpacks to more than {MAX_BYTES / 1e9:,.0f} GB"))
         if total > RATIO_COUNTS_FROM and total > MAX_RATIO * packed_bytes:
             raise DataError(refused(archive, f"it unpacks to more than {MAX_RATIO} times its size, as bombs do"))
-        if is_file and _is_wanted(path):
-            wanted.append(member)
+        judged.append(member)
     for path in seen:
         parent = path.rpartition("/")[0]
         while parent:
             if seen.get(parent):
                 raise DataError(refused(archive, f"its entry {path[:200]!r} lies in another that is a file"))
             parent = parent.rpartition("/")[0]
-    return tuple(wanted)
+    return tuple(judged)
+
+
+def sort_out(members: Iterable[Member]) -> tuple[tuple[Member, ...], PassedOver]:
+    """The files that could be images or manifests, for nothing else is ever read of a dataset; and what else is there.
+
+    The latter is counted as a folder with the same entries would be: a hidden folder once, with all that is in it.
+    """
+    wanted: list[Member] = []
+    passed_over = PassedOver()
+    filled: set[str] = set()  # folders that will be there, with images below
+    skipped: set[str] = set()
+    for member in members:
+        path = tidy(member.name)
+        folders = _folders_to(path)
+        above = next((at for at in (*folders, path) if why_skipped(at.rpartition("/")[2])), "")
+        if above:
+            if above not in skipped:
+                skipped.add(above)
+                passed_over.add(above, why_skipped(above.rpartition("/")[2]))
+            continue
+        for folder in (*folders, path) if member.kind == "folder" else folders:
+            passed_over.folders.setdefault(folder, Counter())
+        if member.kind == "folder":
+            continue
+        name = path.rpartition("/")[2]
+        reason = why_no_image(name, IMAGES)
+        if not reason or Path(name).suffix.lower() in TABLES:
+            wanted.append(member)
+            filled.update([] if reason else folders)
+        else:
+            passed_over.add(path, NO_SUFFIX_IMAGE if member.is_image else reason)
+    passed_over.folders = {folder: held for folder, held in passed_over.folders.items() if folder not in filled}
+    return tuple(wanted), passed_over
+
+
+def _folders_to(path: str) -> list[str]:
+    """Every folder on the way to a path, the uppermost first."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
 
 
 def _why_hostile(member: Member) -> str:
@@ -134,25 +194,46 @@ def tidy(name: str) -> str:
     return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
-def _is_wanted(path: str) -> bool:
-    """Whether a file could be an image or a manifest: nothing else is ever read of a dataset."""
-    folders = path.split("/")
-    if any(part.startswith(".") or part.casefold() in JUNK for part in folders):
-        return False
-    return Path(folders[-1]).suffix.lower() in (*IMAGES, *TABLES)
-
-
 def _members(archive: Path) -> Iterator[Member]:
     if archive.name.lower().endswith(ZIPS):
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
                 name = info.orig_filename if "\0" in info.orig_filename else info.filename  # zipfile cuts it there
-                yield Member(name=name, kind=_zip_kind(info), size_bytes=info.file_size, mtime_s=_zip_time(info))
+                kind = _zip_kind(info)
+                yield Member(
+                    name=name,
+                    kind=kind,
+                    size_bytes=info.file_size,
+                    mtime_s=_zip_time(info),
+                    is_image=kind == "file" and _lacks_suffix(name) and begins_as_image(_start_of(opened, info)),
+                )
         return
     with open_tar(archive) as tar:
         for entry in tar:  # one at a time: a hostile one is refused before tarfile goes on behind it
             mtime_s = min(max(int(entry.mtime), 0), 1 << 33)
-            yield Member(name=entry.name, kind=_tar_kind(entry), size_bytes=entry.size, mtime_s=mtime_s)
+            kind = _tar_kind(entry)
+            content = tar.extractfile(entry) if kind == "file" and _lacks_suffix(entry.name) else None
+            yield Member(
+                name=entry.name,
+                kind=kind,
+                size_bytes=entry.size,
+                mtime_s=mtime_s,
+                is_image=content is not None and begins_as_image(content.read(BEGINNING_BYTES)),
+            )
+
+
+def _lacks_suffix(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return not why_skipped(name) and why_no_image(name, IMAGES) == NO_SUFFIX
+
+
+def _start_of(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A member's first bytes; none of one that cannot be read, for it is not wanted."""
+    try:
+        with opened.open(info) as content:
+            return content.read(BEGINNING_BYTES)
+    except (*UNREADABLE, OSError):
+        return b""
 
 
 @contextmanager

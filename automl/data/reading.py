@@ -61,7 +61,8 @@ class NoReading:
 
     table: str
     why: str
-    aside: bool  # nobody expects it to be one
+    aside: bool = False  # nobody expects it to be one
+    question: bool = False  # it is one, but for a choice that its owner has to make: nothing else is read in its place
 
 
 def part_of(word: str) -> Part | None:

@@ -30,6 +30,8 @@ class Rows:
     unlisted: list[str] = field(default_factory=list)
     no_parts: list[str] = field(default_factory=list)
     perhaps_parts: list[str] = field(default_factory=list)
+    groups_left: list[str] = field(default_factory=list)
+    no_part: list[str] = field(default_factory=list)
 
     def add(self, file: ListedFile) -> None:
         """Take a row; of those of one path the first counts, unless they differ: see SAID."""
@@ -136,9 +138,17 @@ SAID: Final = (
         kind="malformed rows",
         severity="warn",
         of="malformed",
-        text="{n} row(s) have more or fewer cells than there are columns, or text that is none, {first} for one; they "
-        "are left out.",
-        advice="Put quotes around cells that hold the delimiter.",
+        text="{n} row(s) have more or fewer cells than columns, are no JSON object, or hold text that is none, {first} "
+        "for one; they are left out.",
+        advice="Put quotes around cells that hold the delimiter, and one object on a line of JSON.",
+    ),
+    Said(
+        kind="rows without a part",
+        severity="note",
+        of="no_part",
+        text="{n} row(s) have an empty cell in the column of the parts, {first} for one; they count as train, from "
+        "which parts that are not given are cut.",
+        advice="Write train, val or test into it.",
     ),
     Said(
         kind="paths listed twice",
@@ -160,6 +170,13 @@ SAID: Final = (
         of="perhaps_parts",
         text="{n} column(s) may be named for parts and hold no part's word, {first} for one; they are not read.",
         advice=PARTS_WANTED,
+    ),
+    Said(
+        kind="several group columns",
+        severity="note",
+        of="groups_left",
+        text="{n} table(s) have several columns named as groups are, which sort the rows otherwise; taken is {first}.",
+        advice="Choose another with --set data.group=NAME, or none with data.group=none.",
     ),
     Said(
         kind="unlisted images",

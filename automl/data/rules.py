@@ -20,6 +20,7 @@ from automl.data.marks import (
     listed,
     low_information,
     misnamed,
+    narrow_16,
     odd_aspect,
     size_outlier,
 )
@@ -106,6 +107,15 @@ def only_class(images: Sequence[Image], places: Sequence[int] | Marks) -> str:
 
 
 RULES: Final = (
+    Rule(
+        kind="16 bits of narrow range",
+        of="look",
+        severity="warn",
+        test=narrow_16,
+        text="{n} image(s) have 16 bits a pixel and use a small part of their range; the upper 8 bits alone are kept, "
+        "so little or nothing of them is seen.",
+        advice="Rescale them to 8 bits before, all by the same factor, so that their range fills 0 to 255.",
+    ),
     Rule(
         kind="constant images",
         of="look",

@@ -39,6 +39,7 @@ CHUNK_FILES: Final = 256
 CHUNK_BYTES: Final = 64 * 2**20  # decoded pixels that wait for a chunk's end
 BESIDE_BYTES: Final = 2**18  # of disk, for what check and split write besides maps, however few the files
 BESIDE_FILE_BYTES: Final = 2048  # and for each file; measured: 500 with short paths, 1,100 with paths of 200 bytes
+METADATA_LIMITS: Final = ("MAX_TEXT_CHUNK", "MAX_TEXT_MEMORY")  # of Pillow's PNG decoder, as its messages name them
 BYTES_PER_PIXEL: Final = 8  # 16 bits in 4 channels: no single picture stored plain takes more
 
 
@@ -167,10 +168,18 @@ def _look_at(
             raise ImageFault("too many bytes", f"{file.size_bytes / 1e6:.0f} MB")
         data = (root / file.path).read_bytes()
         return _decoded(data, largest, packed, max_megapixels)
-    except ImageFault as fault:
+    except ImageFault as raised:
+        fault = _told_apart(raised)
         return Rejected(path=file.path, label=file.label, reason=fault.reason, detail=fault.detail)
     except OSError as error:
         return Rejected(path=file.path, label=file.label, reason="cannot be read", detail=error.strerror or str(error))
+
+
+def _told_apart(fault: ImageFault) -> ImageFault:
+    """A whole PNG is no damaged one because a text or colour profile in it is longer than the decoder reads."""
+    if any(limit in fault.detail for limit in METADATA_LIMITS):
+        return ImageFault("too much metadata", fault.detail)
+    return fault
 
 
 def _decoded(data: bytes, largest: int, packed: Sequence[int], max_megapixels: float) -> Decoded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ class Table:
     columns: tuple[str, ...]  # as written, without white space around them
     rows: tuple[tuple[str, ...], ...]  # each as long as the columns
     lines: tuple[int, ...]  # where each row ends in the file, from 1; of Parquet: the row's number
-    malformed: tuple[int, ...]  # lines with more or fewer cells than there are columns, or with text that is none
+    malformed: tuple[int, ...]  # lines with more or fewer cells than columns, no JSON object, or text that is none
 
     def column(self, at: int) -> list[str]:
         return [row[at] for row in self.rows]
@@ -94,8 +94,10 @@ def _read_csv(file: Any, name: str) -> Table:
     lines: list[int] = []
     malformed: list[int] = []
     columns: tuple[str, ...] = ()
+    read = 0  # lines, of whole rows
     try:
         for row in reader:
+            read = reader.line_num
             if not any(cell.strip() for cell in row):
                 continue  # an empty line, or one of delimiters alone, as spreadsheets leave them
             if not columns:
@@ -107,8 +109,10 @@ def _read_csv(file: Any, name: str) -> Table:
                 lines.append(reader.line_num)
                 _refuse_more(len(rows), name)
     except csv.Error as error:
+        # A quote that is not closed takes all lines behind it along: the row's first line is where it stands.
+        to = f" (read up to line {reader.line_num})" if reader.line_num > read + 1 else ""
         raise DataError(
-            f"{name}: line {reader.line_num} cannot be read: {error}. Wanted: CSV, fields of at most "
+            f"{name}: line {read + 1} cannot be read: {error}{to}. Wanted: CSV, fields of at most "
             f"{MAX_FIELD:,} characters, quotes closed. Correct that line."
         ) from error
     if not columns:
@@ -117,20 +121,31 @@ def _read_csv(file: Any, name: str) -> Table:
 
 
 def _read_jsonl(file: Any, name: str) -> Table:
+    """Lines that are no objects are malformed rows; a file that has more of them than others is none of its kind."""
+    wrong: list[int] = []
+    first = ""
+
     def objects() -> Iterator[tuple[int, Mapping[str, object]]]:
+        nonlocal first
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
                 found = json.loads(line)
+                why = "" if isinstance(found, dict) else _shown(found)
             except (ValueError, RecursionError) as error:
-                why = getattr(error, "msg", "") or "a value too deep or too long"
-                raise DataError(f"{name}: line {number} is no JSON: {why}. Wanted: an object a line.") from error
-            if not isinstance(found, dict):
-                raise DataError(f"{name}: line {number} is {_shown(found)}. Wanted: an object, {{...}}, a line.")
-            yield number, found
+                found, why = None, f"no JSON: {getattr(error, 'msg', '') or 'a value too deep or too long'}"
+            if isinstance(found, dict):
+                yield number, found
+                continue
+            first = first or f"line {number} is {why}"
+            wrong.append(number)
+            _refuse_more(len(wrong), name)
 
-    return _from_objects(objects(), name)
+    table = _from_objects(objects(), name)
+    if len(wrong) > len(table.rows):
+        raise DataError(f"{name}: {first}. Wanted: an object, {{...}}, a line.")
+    return replace(table, malformed=tuple(sorted((*table.malformed, *wrong))))
 
 
 def _read_parquet(path: Path, name: str) -> Table:

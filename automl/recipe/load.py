@@ -24,6 +24,7 @@ from automl.recipe.yaml_text import YamlFault, parse_yaml, scalar_text
 
 MAX_BYTES: Final = 65_536  # of a recipe file; the longest one that says everything has 3,000
 MAX_SHOWN: Final = 60  # characters of a wrong value in a message
+QUOTE: Final = '; put quotes around a name that is a number, true, false or null, as in "01"'
 MAX_LISTED: Final = 20  # names in a message that has nearer ones to offer
 
 
@@ -179,8 +180,10 @@ def _validated(found: _Found, source: str) -> Recipe:
         wrong = {_key_of(fault["loc"]) for fault in error.errors(include_url=False)}
     for key in KEYS:
         if key in wrong:
+            value = found.values[key]
+            quote = QUOTE if takes_words(KEYS[key]) and _is_no_text(value) else ""
             found.faults.append(
-                f"{key} ({found.origins[key]}): found {_shown(found.values[key])}, wanted {wanted(KEYS[key])}"
+                f"{key} ({found.origins[key]}): found {_shown(value)}, wanted {wanted(KEYS[key])}{quote}"
             )
         elif key in found.values and key in _NAMED:
             found.faults += _unknown_names(key, found)
@@ -262,6 +265,12 @@ def _value_at(recipe: Recipe, key: str) -> object:
     for name in key.split("."):
         value = getattr(value, name)
     return value
+
+
+def _is_no_text(value: object) -> bool:
+    """Whether YAML read a number, a truth value or nothing where words are wanted."""
+    items = value if isinstance(value, list) else [value]
+    return any(item is None or isinstance(item, bool | int | float) for item in items)
 
 
 def _shown(value: object) -> str:

@@ -70,9 +70,13 @@ class Check(Section):
         0.2, description="a larger share of unreadable files, or of a manifest's rows without their file, stops"
     )
     stop_on: Names = Field(
-        ("stop",), description="a finding of these severities (stop, warn, note) or kinds ends the run before training"
+        (),
+        description="kinds of findings that end the run before training, besides those that stop by themselves; warn: "
+        "all warnings; note: all findings",
     )
-    allow: Names = Field((), description="kinds of findings that do not; what nothing could be trained with still does")
+    allow: Names = Field(
+        (), description="kinds of findings that end no run; what nothing could be trained with still does"
+    )
 
 
 class Split(Section):

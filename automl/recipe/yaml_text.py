@@ -77,13 +77,20 @@ for _tag, _pattern, _first in (
     )
 
 
-def parse_yaml(text: str) -> object:
+class _WordLoader(_Loader):
+    """Takes every scalar for the text that it is."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # as above
+
+
+def parse_yaml(text: str, *, words: bool = False) -> object:
     """The value that the text holds: None, bool, int, float, str, or lists and dicts (with text keys) of such.
 
+    Args: words: 7, 01, true and null are text too; None is an empty text alone.
     Raises: YamlFault: it is not the YAML that recipes use.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader underneath
+        return yaml.load(text, Loader=_WordLoader if words else _Loader)  # noqa: S506  # a SafeLoader underneath
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

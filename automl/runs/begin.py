@@ -16,7 +16,7 @@ from typing import Any, Final
 import psutil
 
 from automl.code import load_entry
-from automl.errors import DataError, RunInUse
+from automl.errors import DataError, RecipeError, RunInUse
 from automl.finding_table import TOO_FEW
 from automl.recipe.load import LoadedRecipe, recipe_yaml
 from automl.recipe.model import Recipe
@@ -126,7 +126,8 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path], small
     Args:
         own: the folders of runs and bundles, which are no classes.
         small: classes of any size are listed; else those that are too small by the names alone are refused at once.
-    Raises: DataError: it is of no use; RecipeError: an unknown class is to be dropped.
+    Raises: DataError: it is of no use; RecipeError: an unknown class is to be dropped, or folds are asked of a dataset
+        that gives its validation part.
     """
     check = recipe.check
     too_few = Finding(kind=TOO_FEW, severity="stop", text="", count=1)
@@ -139,7 +140,17 @@ def list_dataset_of(dataset: Path, recipe: Recipe, *, own: Sequence[Path], small
         max_missing=check.max_rejected,
     )
     assert isinstance(listing, Listing)
+    _refuse_folds(recipe.split.folds, listing)
     return listing
+
+
+def _refuse_folds(folds: int, listing: Listing) -> None:
+    """What split would refuse, before every file was decoded for it."""
+    if folds and any(file.part == "validation" for file in listing.files):
+        raise RecipeError(
+            f"split.folds is {folds}, and the dataset gives its own validation part ({listing.layout}), which stays as "
+            "it is. Set split.folds to 0, or move the validation images to train."
+        )
 
 
 def settings_of(request: Request) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from automl.errors import AutomlError, DataError, Interrupted, Terminated, UsageError
-from automl.finding_table import NOT_SPLIT
+from automl.finding_table import KIND_NAMES, NOT_SPLIT
 from automl.recipe.load import LoadedRecipe
 from automl.records import Checked, Parted
 from automl.runs.atomic import TEMPORARY
@@ -22,6 +23,7 @@ from automl.runs.events import now_iso
 from automl.runs.folder import RunFolder
 from automl.runs.pipeline import execute
 from automl.runs.refused import GO_ON, in_words
+from automl.runs.scratch import scratch
 from automl.runs.stops import how_to_go_on, judged_data
 from automl.runtime.children import Children
 from automl.types import PARTS
@@ -81,6 +83,10 @@ def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
     findings = judged_data((*checked.findings, *parted.findings), request.recipe.recipe.check)
     ending = [finding for finding in findings if finding.severity == "stop"]
     is_split = all(finding.kind != NOT_SPLIT for finding in parted.findings)
+    flagged: dict[str, list[dict[str, str]]] = {}
+    for row in _rows(folder.stage("check") / "flags.csv"):
+        if (kind := row.pop("rule")) in KIND_NAMES:  # else it is the reason for which a file was rejected
+            flagged.setdefault(kind, []).append(row)
     none = dict.fromkeys(PARTS, 0)  # of a class none of whose files can be read
     parts = {label: parted.per_class.get(label, none) if is_split else {} for label in checked.classes}
     return {
@@ -90,7 +96,8 @@ def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
         "exit_code": DataError.exit_code if ending else 0,
         "layout": checked.layout,
         "images": checked.n_images,
-        "rejected": checked.n_rejected,
+        "rejected": _rows(folder.stage("check") / "rejected.csv"),
+        "flagged": flagged,
         "classes": list(checked.classes),
         "per_class": {label: {"images": checked.per_class.get(label, 0), **parts[label]} for label in checked.classes},
         "parts": dict(parted.per_part) if is_split else {},
@@ -103,8 +110,14 @@ def _facts(request: CheckRequest, folder: RunFolder) -> dict[str, Any]:
         "formats": checked.formats,
         "dataset_fingerprint": checked.dataset_fingerprint,
         "findings": [{**asdict(finding), "paths": list(finding.paths)} for finding in findings],
-        "advice": how_to_go_on(ending) if ending else "",
+        "advice": how_to_go_on(ending, request.recipe.recipe.check) if ending else "",
     }
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    """The rows of a table that a stage of this check has just written."""
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _written(request: CheckRequest, folder: RunFolder, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,11 +159,10 @@ def _write(request: CheckRequest, folder: RunFolder, entry: str, arguments: Mapp
 def _scratch() -> Iterator[RunFolder]:
     """A run's folder below the system's temporary one; whatever ends the check, nothing of it stays.
 
-    But for a fault of ours: then the log stays, which the message names.
+    After SIGKILL that is the next check's work. But for a fault of ours: then the log stays, which the message names.
     """
-    temporary = tempfile.TemporaryDirectory(prefix="automl-check-", ignore_cleanup_errors=True)
-    with temporary as place:
-        folder = RunFolder(Path(place).resolve() / NAME)
+    with scratch("automl-check-") as place:
+        folder = RunFolder(place.resolve() / NAME)
         try:
             yield folder
         except AutomlError as error:

@@ -139,7 +139,7 @@ def _act_on_findings(run: Run, stage: Stage) -> None:
     found: Found = run.folder.record(FINDERS[stage.record])
     check = run.request.recipe.recipe.check
     if ending := stops(found.findings, check):
-        raise stopped(ending)
+        raise stopped(ending, check)
     for finding in let_pass(found.findings, check):
         run.tell("warning", stage=stage.name, text=f"{finding.text} It is let pass by the recipe.")
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from automl.errors import AutomlError, StageFailed
 from automl.runs.refused import GO_ON
+from automl.runs.scratch import scratch
 from automl.runtime.child import child_main
 from automl.runtime.context import ChildEnded
 from automl.runtime.ends import read_end, said_since
@@ -69,7 +70,8 @@ class Children:
         self._forkserver_log = forkserver_log
         self._hear = hear
         self._running: list[_Child] = []
-        self._scratch = tempfile.TemporaryDirectory(prefix="automl-scratch-")
+        self._end = contextlib.ExitStack()
+        self._scratch = self._end.enter_context(scratch("automl-scratch-"))
 
     def __enter__(self) -> Children:
         return self
@@ -77,7 +79,7 @@ class Children:
     def __exit__(self, *_: object) -> None:
         for child in list(self._running):
             self._kill(child)
-        self._scratch.cleanup()
+        self._end.close()
 
     def run(
         self,
@@ -150,7 +152,7 @@ class Children:
         if kind == "keras":
             self._ensure_forkserver()
         here, there = mp.Pipe()
-        handle, name = tempfile.mkstemp(suffix=".json", dir=self._scratch.name)
+        handle, name = tempfile.mkstemp(suffix=".json", dir=self._scratch)
         os.close(handle)
         Path(name).unlink()  # only its unused name is wanted
         job = {
@@ -158,7 +160,7 @@ class Children:
             "entry": entry,
             "arguments": dict(arguments),
             "log": str(log),
-            "scratch": self._scratch.name,
+            "scratch": str(self._scratch),
             "remedy": GO_ON if parent is None else "",
             # a keras child's parent is the forkserver, whose death follows the front's
             "parent": os.getpid() if kind == "plain" else 0,

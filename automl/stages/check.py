@@ -13,7 +13,7 @@ from statistics import median_low
 
 import PIL
 
-from automl.data.archives import opened
+from automl.data.archives import opened, unread_in
 from automl.data.findings import find_in_check, refuse_unreadable
 from automl.data.flags import rejected_flags, write_flags
 from automl.data.images import write_images, write_rejected
@@ -51,6 +51,7 @@ def run(ctx: StageContext) -> Checked:
         own=(ctx.folder.root.parent, ctx.exports),
         data=ctx.recipe.data,
         max_missing=config.max_rejected,
+        passed_over=unread_in(ctx.dataset, ctx.folder.dataset),
     )
     folder = ctx.output(JOURNAL).parent
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)

@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,12 +24,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from automl import api
 from automl.cli.main import cli
-from automl.errors import AutomlError, DataError, UsageError
+from automl.errors import AutomlError, DataError, RecipeError, UsageError
 from automl.recipe.load import load_recipe
 from automl.runs import pipeline
 from automl.runs.begin import Request
@@ -169,7 +171,41 @@ def test_a_person_reads_facts_classes_and_findings_the_gravest_first(tmp_path: P
     assert any(line.startswith("       -> Add images") for line in lines)
     assert isinstance(ended.exception, DataError)
     assert "a run would stop here: classes without images, too few images, rejected files" in str(ended.exception)
-    assert "check.allow=[too few images, rejected files]" in str(ended.exception)
+    assert "accept" not in str(ended.exception)  # classes without images would stop all the same
+
+
+def test_json_lists_every_rejected_and_every_marked_file_and_a_person_is_told_how_many_more_there_are(
+    tmp_path: Path,
+) -> None:
+    for at in range(120):
+        constant = np.full((32, 32, 3), 60 + at, dtype=np.uint8)
+        put(tmp_path / "set", f"{'cat' if at % 2 else 'dog'}/{at:03}.bmp", bmp(a_photo(at, 32, 32)))
+        if at < 25:
+            put(tmp_path / "set", f"{'cat' if at % 2 else 'dog'}/grey{at:02}.bmp", bmp(constant))
+        if at < 22:
+            put(tmp_path / "set", f"dog/broken{at:02}.bmp", bmp(a_photo(at, 32, 32))[:900])
+        if at < 23:
+            put(tmp_path / "set", f"dog/copy{at:02}.bmp", bmp(a_photo(at, 32, 32)))
+
+    facts = json.loads(CliRunner().invoke(cli, ["check", "set", "--json"]).stdout)
+    lines = [*CliRunner().invoke(cli, ["check", "set"]).stdout.splitlines(), ""]
+
+    def last_line_of(kind: str) -> str:
+        begun = next(
+            at for at, line in enumerate(lines) if line.startswith(f"  warn {kind}  ") or f"note {kind} " in line
+        )
+        return lines[lines.index("", begun) - 1].strip()
+
+    assert [row["path"] for row in facts["rejected"]] == [f"dog/broken{at:02}.bmp" for at in range(22)]
+    assert {row["reason"] for row in facts["rejected"]} == {"truncated"}
+    assert all("truncated" in row["detail"] for row in facts["rejected"])
+    assert {row["path"].rpartition("/")[2] for row in facts["flagged"]["constant images"]} == {
+        f"grey{at:02}.bmp" for at in range(25)
+    }
+    assert "truncated" not in facts["flagged"]
+    assert last_line_of("rejected files") == "and 19 more: see --json"
+    assert last_line_of("constant images") == "and 22 more: see --json"
+    assert last_line_of("exact duplicates") == "and more: see --html or --json"  # 20 of them are listed there
 
 
 def test_a_class_of_which_no_file_can_be_read_stands_in_the_table_beside_the_others(tmp_path: Path) -> None:
@@ -345,8 +381,52 @@ def test_a_run_is_offered_with_the_checks_own_words_and_only_where_nothing_would
     assert "stops     exact duplicates" not in dark
 
 
+def test_the_option_that_is_offered_to_leave_a_class_out_can_be_pasted_and_keeps_what_was_left_out(
+    tmp_path: Path,
+) -> None:
+    for at in range(48):
+        put(tmp_path / "set", f"{at % 2:02}/{at:02}.bmp", bmp(a_photo(at, 32, 32)))
+    for at in range(2):
+        put(tmp_path / "set", f"that's [odd], too/{at:02}.bmp", bmp(a_photo(100 + at, 32, 32)))
+        put(tmp_path / "set", f"007/{at:02}.bmp", bmp(a_photo(200 + at, 32, 32)))
+
+    settings: list[str] = []
+    for _ in range(2):
+        (finding,) = (row for row in api.check("set", settings=settings)["findings"] if row["kind"] == "too few images")
+        option, *settings = shlex.split(finding["advice"].partition("give ")[2].partition(" to leave")[0])
+        assert option == "--set"
+    facts = api.check("set", settings=settings)
+
+    assert facts["classes"] == ["00", "01"]
+    assert facts["state"] == "done"
+
+
+def test_a_class_whose_name_is_a_number_is_dropped_by_that_name(tmp_path: Path) -> None:
+    for at in range(36):
+        put(tmp_path / "set", f"{at % 3:02}/{at:02}.bmp", bmp(a_photo(at, 32, 32)))
+
+    ended = CliRunner().invoke(cli, ["check", "set", "--set", "check.drop_classes=01", "--json"])
+
+    assert json.loads(ended.stdout)["classes"] == ["00", "02"]
+
+
+def test_folds_of_a_dataset_that_gives_its_validation_part_are_refused_before_a_file_is_opened(tmp_path: Path) -> None:
+    for at in range(16):
+        put(tmp_path / "set", f"{'val' if at % 4 == 3 else 'train'}/{'cat' if at % 2 else 'dog'}/{at:02}.bmp", b"x")
+        put(tmp_path / "set", f"{'val' if at % 4 == 3 else 'train'}/{'dog' if at % 2 else 'cat'}/{at:02}.bmp", b"x")
+    heard: list[Mapping[str, Any]] = []
+
+    with pytest.raises(RecipeError, match=r"split\.folds is 3, and the dataset gives its own validation part .*val/"):
+        api.check("set", settings=["split.folds=3"], hear=heard.append)
+
+    assert heard == []
+
+
 def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
     leaking(tmp_path / "set")
+    (tmp_path / "set" / "train" / "moth").mkdir()
+    (tmp_path / "set" / "train" / "moth" / "1.avif").write_bytes(b"x")
+    (tmp_path / "set" / "readme.txt").write_bytes(b"x")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
         for path in sorted((tmp_path / "set").rglob("*.*")):
             packed.write(path, path.relative_to(tmp_path))
@@ -355,6 +435,7 @@ def test_an_archive_is_checked_as_its_folder_is(tmp_path: Path) -> None:
 
     assert of_archive["dataset"] == str(tmp_path / "set.zip")
     assert of_archive["findings"] == of_folder["findings"]
+    assert {"folders without images", "ignored files"} <= kinds(of_archive)
 
 
 @contextlib.contextmanager
@@ -379,6 +460,25 @@ def test_nothing_stays_after_an_interruption(tmp_path: Path, temporary: Path, nu
 
     assert process.returncode == 128 + number
     assert b"Traceback" not in said
+    assert list(temporary.iterdir()) == []
+
+
+def test_what_a_killed_check_left_is_removed_by_the_next_one_and_what_is_in_use_is_not(
+    tmp_path: Path, temporary: Path
+) -> None:
+    listed(tmp_path / "set")
+    with while_scanning(temporary, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.send_signal(signal.SIGSTOP)
+        at_work = set(temporary.iterdir())
+        api.check("set")
+        beside = set(temporary.iterdir())
+        process.kill()
+        process.communicate(timeout=60)
+    after = set(temporary.iterdir())
+    api.check("set")
+
+    assert {path.name.rpartition("-")[0] for path in at_work} == {"automl-check", "automl-scratch"}
+    assert at_work == beside == after
     assert list(temporary.iterdir()) == []
 
 
@@ -490,9 +590,7 @@ def test_a_run_that_a_finding_stops_ends_before_training_and_goes_on_once_it_is_
         execute(request, hear)
 
     least = "check.min_images_per_class=48"  # as many files, but some are copies of others
-    with pytest.raises(
-        DataError, match=r"(?s)stop a run:\n  too few images: .*check\.allow=\[too few images\]"
-    ) as caught:
+    with pytest.raises(DataError, match=r"(?s)stop a run:\n  too few images: .*check\.allow=too few images") as caught:
         run(least)
     assert caught.value.exit_code == 3
     stored = json.loads((tmp_path / "runs" / "set" / "run.json").read_text())

@@ -1,5 +1,8 @@
+import contextlib
 import io
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -8,6 +11,7 @@ from rich.progress import Progress
 from rich.text import Text
 
 from automl.cli.console import SPEED_S, TITLE, LiveLines, PlainLines, StageProgress
+from automl.errors import ResourceMissing
 from automl.stage_table import STAGES
 
 STORY = [
@@ -166,3 +170,14 @@ def test_a_long_warning_is_folded_between_words_and_goes_on_indented(width):
     assert all(line.startswith("  ") and not line.startswith("   ") for line in more)
     assert all(cell_len(line) <= width for line in (first, *more))
     assert " ".join(line.strip() for line in (first, *more)) == f"warning: {text.strip()}"
+
+
+def test_progress_that_a_full_disk_refuses_is_an_error_in_words(monkeypatch):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        with pytest.raises(
+            ResourceMissing, match=r"said on stderr cannot be written: No space left on device\. Wanted"
+        ):
+            PlainLines()({"event": "stage started", "stage": "check", "number": 1, "of": 2, "does": "look"})
+        with contextlib.suppress(OSError):
+            full.close()

@@ -76,6 +76,26 @@ def test_nobody_reading_ends_a_command_without_a_word_by_one_code_unless_it_fail
         assert only_stdout.stderr == b""
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["check", "--help"], ["recipes", "list"], ["runs", "list", "--json"]]
+)
+def test_output_that_a_full_disk_refuses_is_one_message_and_no_fault_of_ours(tmp_path, arguments, unbuffered):
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": unbuffered}
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "automl", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, env=environment, cwd=tmp_path, check=False,
+        )  # fmt: skip
+
+    assert ended.returncode == 5
+    assert ended.stderr.startswith(
+        "automl: the output cannot be written: No space left on device. Wanted: room for it."
+    )
+    assert len(ended.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_fault_of_ours_ends_in_one_line_and_a_file_with_the_traceback(monkeypatch, capsys):
     def broken(**_):
         raise RuntimeError("a bug")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import stat
 import struct
@@ -17,10 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.data import archives, members
-from automl.data.archives import STAMP, extract, holds_another, is_archive, is_extracted, opened
+from automl.data.archives import STAMP, extract, holds_another, is_archive, is_extracted, opened, unread_in
 from automl.data.layouts import list_dataset, listing_fingerprint
 from automl.data.members import Member, judge
+from automl.data.passed import PassedOver
 from automl.errors import DataError, DiskFull
+from automl.finding_table import UNFILLED
+from tests.data.trees import finding_of
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "datasets"
 FILES = {f"set/{label}/{n}.png": f"{label}{n}".encode() for label in ("cat", "dog") for n in range(2)}
@@ -103,6 +107,72 @@ def test_a_kill_while_writing_leaves_no_dataset_and_the_next_call_makes_it(
     (tmp_path / ".tmp-dataset" / "files").mkdir(parents=True)  # what SIGKILL leaves
     assert len(list_dataset(extract(archive, folder)).files) == 4
     assert not (tmp_path / ".tmp-dataset").exists()
+
+
+@pytest.mark.parametrize("name", ["set.zip", "set.tar.gz"])
+def test_what_is_not_extracted_is_told_as_of_the_folder_also_by_a_resumed_run(tmp_path: Path, name: str) -> None:
+    extra = {
+        **{f"set/cat/{n}.heic": b"x" for n in range(3)},
+        **{f"set/bird/{n}.avif": b"x" for n in range(2)},
+        **dict.fromkeys(("set/.git/a", "set/.git/b/c", "set/.DS_Store", "set/__MACOSX/cat/._0.png"), b"x"),
+        **dict.fromkeys(("set/readme.txt", "set/dog/Thumbs.db", "set/dog/LICENSE", "set/notes/x.csv"), b"x"),
+        "set/fox/photo": b"\xff\xd8\xff\xe0 and so on",
+    }
+    for path, content in {**FILES, **extra}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    archive, folder = _pack(tmp_path / name, {**FILES, **extra}), tmp_path / "run" / "dataset"
+    extract(archive, folder)
+
+    listing = list_dataset(opened(archive, folder), passed_over=unread_in(archive, folder))
+
+    plain = list_dataset(tmp_path / "set")
+    assert listing.ignored == plain.ignored
+    assert plain.ignored["suffix .heic"] == 3
+    assert sorted(listing.ignored_paths) == sorted(plain.ignored_paths)
+    assert listing.findings == plain.findings
+    unfilled = finding_of(listing, UNFILLED)
+    assert (unfilled.severity, unfilled.paths) == ("stop", ("bird/", "fox/", "notes/"))
+    assert "fox/ (1 x image without a suffix)" in unfilled.text
+
+
+def test_an_empty_class_folder_of_an_archive_is_told(tmp_path: Path) -> None:
+    empty = tarfile.TarInfo("set/bird/")
+    empty.type = tarfile.DIRTYPE
+    archive, folder = _pack(tmp_path / "set.tar", FILES, empty), tmp_path / "dataset"
+
+    listing = list_dataset(extract(archive, folder), passed_over=unread_in(archive, folder))
+
+    assert finding_of(listing, UNFILLED).paths == ("bird/",)
+
+
+def test_files_beside_the_dataset_s_own_folder_keep_their_way_there(tmp_path: Path) -> None:
+    archive, folder = _pack(tmp_path / "set.zip", {**FILES, "other/1.heic": b"x"}), tmp_path / "dataset"
+
+    listing = list_dataset(extract(archive, folder), passed_over=unread_in(archive, folder))
+
+    assert listing.ignored_paths == ("../other/1.heic",)
+
+
+def test_of_an_archive_that_an_earlier_version_extracted_nothing_more_is_known(tmp_path: Path) -> None:
+    archive, folder = _pack(tmp_path / "set.zip", {**FILES, "set/readme.md": b"x"}), tmp_path / "dataset"
+    extract(archive, folder)
+    stamp = json.loads((folder / STAMP).read_bytes())
+    del stamp["unread"]
+    (folder / STAMP).write_text(json.dumps(stamp))
+
+    assert is_extracted(archive, folder)
+    assert unread_in(archive, folder) == PassedOver()
+
+
+def test_a_member_without_suffix_that_cannot_be_read_does_not_refuse_a_zip(tmp_path: Path) -> None:
+    archive = _pack(tmp_path / "set.zip", {**FILES, "set/LICENSE": b"x" * 50})
+    data = bytearray(archive.read_bytes())
+    at = data.rindex(b"PK\x01\x02")
+    data[at + 10 : at + 12] = struct.pack("<H", 99)  # a method that no reader knows
+    archive.write_bytes(data)
+
+    assert len(list_dataset(extract(archive, tmp_path / "dataset")).files) == 4
 
 
 def _tar_entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "", size: int = 0) -> tarfile.TarInfo:
@@ -211,7 +281,7 @@ def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, monk
 
 
 def test_an_archive_without_an_image_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no image. Wanted: an archive of images"):
+    with pytest.raises(DataError, match=r"holds no image \(it holds 1 x suffix .txt\). Wanted: an archive"):
         extract(_pack(tmp_path / "set.zip", {"a.txt": b"x", "labels.csv": b"x"}), tmp_path / "dataset")
 
 

@@ -116,3 +116,12 @@ def test_metadata_without_labels_beside_class_folders_leaves_the_folders(tmp_pat
 
     assert listing.layout == "folder per class: cat/, dog/"
     assert "metadata.csv is not read as a manifest: it names images, and no column" in listing.findings[0].text
+
+
+def test_tables_that_do_not_help_folders_without_classes_are_told(tmp_path: Path) -> None:
+    listed_by(tmp_path, {"train.csv": "id,label\nx1,cat\nx2,dog\n"}, "train/1.png", "test/1.png")
+
+    with pytest.raises(
+        DataError, match=r"no folders of classes: .* train\.csv is not read as a manifest: no column of it"
+    ):
+        list_dataset(tmp_path)

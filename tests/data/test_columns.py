@@ -9,7 +9,7 @@ import pytest
 from automl.data.layouts import list_dataset
 from automl.errors import DataError
 from automl.recipe.model import Data
-from tests.data.trees import LABELS, TWO, listed_by
+from tests.data.trees import LABELS, TWO, finding_of, listed_by
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,106 @@ def test_the_recipe_names_columns_or_says_that_there_is_none(tmp_path: Path) -> 
 def test_a_label_column_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     listed_by(tmp_path, {"labels.csv": "path,mood,light\nimages/1.png,sad,dim\nimages/2.png,glad,dim\n"})
 
-    with pytest.raises(DataError, match=r"which of its columns holds the label: light, mood; say so.*data\.label=mood"):
+    with pytest.raises(
+        DataError,
+        match=r"which of its columns holds the label: mood \(2 values\), light \(1 value\); say so.*data\.label=mood",
+    ):
         list_dataset(tmp_path)
+
+
+DOWNLOADED = tuple(f"set_part_{1 + n // 12}/{n}.png" for n in range(24))
+PATIENTS = "lesion_id,image_id,dx_type,sex,dx,age\n" + "".join(
+    f"l{n // 2},{n},{'histo' if n < 9 else 'other'},{'male' if n % 2 else 'female'},{'abc'[n // 2 % 3]},{50 + n / 2}\n"
+    for n in range(24)
+)
+
+
+def test_a_table_of_the_images_that_lacks_the_choice_of_a_label_is_a_question(tmp_path: Path) -> None:
+    listed_by(tmp_path, {"meta.csv": PATIENTS}, *DOWNLOADED)
+
+    with pytest.raises(DataError) as caught:
+        list_dataset(tmp_path)
+    assert (
+        "meta.csv lists images, but it cannot be told which of its columns holds the label: dx (3 values), dx_type (2 "
+        "values), sex (2 values), lesion_id (12 values), age (24 values); say so, for example --set data.label=dx, or "
+        "go by the folders alone: --set data.layout=flat."
+    ) in str(caught.value)
+    assert list_dataset(tmp_path, data=Data(label="dx")).classes == ("a", "b", "c")
+    assert list_dataset(tmp_path, data=Data(layout="flat")).classes == ("set_part_1", "set_part_2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["".join(PATIENTS.splitlines(keepends=True)[:12]),  # it speaks of fewer than half of the images
+     "path,width,height\n" + "".join(f"{path},{640 + n},480\n" for n, path in enumerate(DOWNLOADED))],
+)  # fmt: skip
+def test_a_table_of_few_images_or_of_nothing_that_sorts_them_leaves_the_folders(tmp_path: Path, text: str) -> None:
+    listing = list_dataset(listed_by(tmp_path, {"meta.csv": text}, *DOWNLOADED))
+
+    assert listing.classes == ("set_part_1", "set_part_2")
+    assert [finding.kind for finding in listing.findings] == ["tables that cannot be used"]
+
+
+def test_a_manifest_that_can_be_read_leaves_no_question_of_another(tmp_path: Path) -> None:
+    stored = [path.removeprefix("set_") for path in DOWNLOADED]
+    labels = "path,label\n" + "".join(f"{path},{'ab'[n % 2]}\n" for n, path in enumerate(stored))
+
+    listing = list_dataset(listed_by(tmp_path, {"meta.csv": PATIENTS, "labels.csv": labels}, *stored))
+
+    assert listing.classes == ("a", "b")
+    assert [finding.kind for finding in listing.findings] == ["tables that cannot be used"]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "wish"),
+    [
+        ("path,label,category\nimages/1.png,0,dog\nimages/2.png,1,cat\nimages/3.png,2,dog\nimages/4.png,0,dog\n",
+         "its columns 'label' and 'category' are both called as labels are, and sort the rows otherwise. Wanted: one. "
+         "Choose it with --set data.label=label or --set data.label=category.", Data(label="category")),
+        ("path,label,label\nimages/1.png,dog,red\nimages/2.png,cat,red\nimages/3.png,cat,blue\n",
+         "it has more than one column 'label', and they differ. Wanted: one of that name. Rename", None),
+        ("image,path,label\nimages/1.png,images/3.png,cat\nimages/2.png,images/4.png,dog\n",
+         "its columns 'path' and 'image' are both called as paths are, and lead to other images. Wanted: one. "
+         "Choose it with --set data.path=path or --set data.path=image.", Data(path="image")),
+    ],
+    ids=["labels", "doubled", "paths"],
+)  # fmt: skip
+def test_two_columns_of_one_role_that_do_not_say_the_same_are_a_question(
+    tmp_path: Path, text: str, asked: str, wish: Data | None
+) -> None:
+    listed_by(tmp_path, {"labels.csv": text})
+
+    with pytest.raises(DataError) as caught:
+        list_dataset(tmp_path)
+    assert f"labels.csv lists images, but {asked}" in str(caught.value)
+    if wish:
+        assert list_dataset(tmp_path, data=wish).classes == ("cat", "dog")
+    else:
+        with pytest.raises(DataError, match="more than one column 'label'"):
+            list_dataset(tmp_path, data=Data(label="label"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["path,class_name,label,species,target\nimages/1.png,cat,0,x,\nimages/2.png,dog,1,x,\nimages/3.png,dog,1,x,\n",
+     "path,label,label\nimages/1.png,cat,cat\nimages/2.png,dog,dog\n",
+     "path,label,x,y\nimages/1.png,cat,1,7\nimages/2.png,dog,2,8\nimages/3.png,dog,2,9\n",
+     "id,path,image,label\n2,images/1.png,images/1.png,cat\n1,images/2.png,,dog\n"],
+    ids=["renamed", "doubled", "coordinates", "paths"],
+)  # fmt: skip
+def test_two_columns_of_one_role_that_say_the_same_are_no_question(tmp_path: Path, text: str) -> None:
+    assert list_dataset(listed_by(tmp_path, {"labels.csv": text})).classes == ("cat", "dog")
+
+
+def test_of_two_group_columns_the_one_taken_is_told(tmp_path: Path) -> None:
+    rows = "images/1.png,a,s1,p1,1\nimages/2.png,b,s1,p2,2\nimages/3.png,a,s2,p2,2\n"
+    listed_by(tmp_path, {"labels.csv": f"path,label,subject,patient,patient_id\n{rows}"})
+
+    finding = finding_of(list_dataset(tmp_path), "several group columns")
+
+    assert (finding.severity, finding.count) == ("note", 1)
+    assert finding.text.endswith("taken is patient of labels.csv, not subject.")
+    assert {found.kind for found in list_dataset(tmp_path, data=Data(group="subject")).findings} == {"unlisted images"}
 
 
 def test_a_first_line_that_is_data_is_told(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from automl.data.files import KINDS_TOLD, OWN, is_odd, told
 from automl.data.layouts import list_dataset
+from automl.data.passed import OWN
 from automl.errors import DataError
+from automl.types import N_EXAMPLES
 from tests.data.trees import make
 
 
@@ -116,22 +117,24 @@ def test_a_folder_that_may_not_be_listed_is_named(tmp_path: Path) -> None:
         (tmp_path / "b").chmod(0o755)
 
 
-@pytest.mark.parametrize("reason", ["hidden", "Thumbs.db", "__MACOSX", "suffix .txt", "suffix .csv"])
-def test_what_lies_beside_images_everywhere_is_not_odd(reason: str) -> None:
-    assert not is_odd(reason)
+def test_a_file_without_a_suffix_that_begins_as_an_image_is_told_apart_and_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.png", "b/1.png", "b/LICENSE", "b/BMW notes")
+    (tmp_path / "a" / "photo").write_bytes(b"\xff\xd8\xff\xe0 and so on")
+    (tmp_path / "a" / "phone").write_bytes(b"\x00\x00\x00\x18ftypheic and so on")
+    os.mkfifo(tmp_path / "a" / "pipe")
+
+    listing = list_dataset(tmp_path)
+
+    assert listing.ignored == {"image without a suffix": 2, "no suffix": 3}
+    assert listing.ignored_paths == ("a/phone", "a/pipe", "a/photo", "b/BMW notes", "b/LICENSE")
 
 
-@pytest.mark.parametrize(
-    "reason",
-    ["not a regular file", "link that leaves the dataset", "name that is not UTF-8", "no suffix", "suffix .heic",
-     "suffix .mp4", "suffix .zip", "image outside the class folders"],
-)  # fmt: skip
-def test_what_may_be_missed_is_odd(reason: str) -> None:
-    assert is_odd(reason)
+def test_examples_of_every_kind_are_named_those_that_may_surprise_first(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.png", "b/1.png", ".git/x", "a/0.txt", "a/clip.mp4", *(f"b/{n:02}.heic" for n in range(30)))
+    Path(os.fsdecode(bytes(tmp_path / "a") + b"/\xff.png")).write_bytes(b"x")
 
+    paths = list_dataset(tmp_path).ignored_paths
 
-def test_the_most_frequent_kinds_are_told_and_the_others_are_counted() -> None:
-    assert told({"hidden": 1, "suffix .heic": 3}) == "3 x suffix .heic, 1 x hidden"
-    numbered = {f"suffix .{number:04}": 2 for number in range(1000)}
-    assert told(numbered).startswith("2 x suffix .0000, ")
-    assert told(numbered).endswith(f", {2 * (1000 - KINDS_TOLD)} of {1000 - KINDS_TOLD} more kinds")
+    assert paths[:4] == ("b/00.heic", repr("a/\udcff.png"), "a/clip.mp4", "b/01.heic")
+    assert len(paths) == N_EXAMPLES
+    assert ".git" not in paths  # others leave it no room

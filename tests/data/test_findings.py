@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from automl.bundle import resize
 from automl.data import scan as scan_module
@@ -78,11 +79,38 @@ def test_every_kind_of_finding_is_told_once_warnings_first() -> None:
     assert "2 x hidden, 1 x suffix .txt" in texts["ignored files"]
 
 
+def test_images_outside_are_told_with_their_folders_and_what_to_do() -> None:
+    listing = replace(
+        LISTING,
+        ignored={"image outside the class folders": 34},
+        ignored_paths=("1.png", "test1/a/1.png"),
+        outside=("", "test1"),
+    )
+
+    (finding,) = _found(listing, _scan(_images()))
+
+    assert finding.severity == "warn"
+    assert finding.text == (
+        "entries of the dataset were passed over: 34 x image outside the class folders. The images outside lie in "
+        "the dataset's own folder, test1/."
+    )
+    assert finding.advice.endswith("parts are called train, val and test.")
+    assert finding.paths == ("1.png", "test1/a/1.png")
+
+
 def test_rejected_files_come_with_what_to_do_about_each_reason() -> None:
     (finding,) = _found(LISTING, _scan(_images(), 3))
 
     assert finding.advice == f"{ADVICE['empty file']} {ADVICE['truncated']}"
     assert (finding.count, finding.paths[0]) == (3, "cat/bad0.png")
+
+
+@pytest.mark.parametrize("reason", ["too many pixels", "too many bytes"])
+def test_no_more_megapixels_are_advised_than_the_key_takes(reason: str) -> None:
+    assert ADVICE[reason] == "Shrink what is too large, or raise check.max_megapixels, to 178 at most."
+    Check(max_megapixels=178)
+    with pytest.raises(ValidationError, match="178"):
+        Check(max_megapixels=179)
 
 
 def test_every_reason_that_a_file_is_rejected_for_has_its_advice() -> None:
@@ -138,7 +166,7 @@ def test_a_class_with_too_few_different_images_stops_by_name_and_count() -> None
     assert (finding.kind, finding.count) == (TOO_FEW, 1)
     assert "fewer usable images than check.min_images_per_class = 4" in finding.text
     assert "'dog' has 3 (12 readable file(s))" in finding.text
-    assert "'dog'" in finding.advice
+    assert "--set check.drop_classes=dog to leave" in finding.advice
     assert all(path.startswith("dog/") for path in finding.paths)
     assert _stops(_images(4)) == {}
 

@@ -108,6 +108,32 @@ def test_a_class_that_is_called_train_is_a_class(tmp_path: Path) -> None:
     assert nested.classes == ("plane", "train")
 
 
+@pytest.mark.parametrize(
+    ("train", "other"), [("train", "evaluation"), ("Training", "hold_out"), ("train", "train2"), ("train", "extra")]
+)
+def test_a_folder_with_the_classes_of_train_and_a_name_of_no_part_is_a_question(
+    tmp_path: Path, train: str, other: str
+) -> None:
+    make(tmp_path, *(f"{top}/{label}/1.png" for top in (train, other) for label in "ab"), f"{train}/c/1.png")
+
+    with pytest.raises(DataError) as caught:
+        list_dataset(tmp_path)
+    told = str(caught.value)
+    assert f"{train}/ and {other}/ hold the same folders (a, b): by its name {other}/ is no part" in told
+    assert "Rename it to one of these (val or test beside train), merge it into the part that it belongs to" in told
+    assert "--set data.layout=parts leaves it out, --set data.layout=nested makes the top folders the classes" in told
+    assert list_dataset(tmp_path, data=Data(layout="nested")).classes == tuple(sorted((train, other)))
+    assert list_dataset(tmp_path, data=Data(layout="parts")).classes == ("a", "b", "c")
+
+
+def test_several_folders_with_the_classes_of_test_are_a_question_as_well(tmp_path: Path) -> None:
+    make(tmp_path, *(f"{top}/{label}/1.png" for top in ("train_1", "train_2", "test") for label in "ab"))
+
+    with pytest.raises(DataError, match=r"test/ and train_1/, train_2/ hold the same folders \(a, b\)") as caught:
+        list_dataset(tmp_path)
+    assert "data.layout=parts" not in str(caught.value)  # that has nothing to learn from
+
+
 def test_folders_with_the_names_of_parts_and_nothing_in_them_to_tell_are_a_question(tmp_path: Path) -> None:
     make(tmp_path, "train/1.png", "train/2.png", "test/1.png")
 
@@ -149,6 +175,7 @@ def test_labels_that_differ_by_spelling_are_told_and_merged_only_on_demand(tmp_p
     assert finding.text.startswith("3 class(es) are spelled in 6 ways that differ only by case, white space or Unicode")
     assert "'Cat' (1) into 'cat' (1)" in finding.text
     assert "'Dog' (1) into 'dog ' (2)" in finding.text  # none is the folded one: the most frequent
+    assert r"'cafe\u0301' (1) into 'caf\xe9' (2)" in finding.text  # both look the same on a screen
     assert "data.merge_labels=true" in finding.advice
 
     merged = list_dataset(tmp_path, data=Data(merge_labels=True))
@@ -162,3 +189,4 @@ def test_a_flat_test_folder_beside_train_classes_is_passed_over_and_counted(tmp_
 
     assert {file.part for file in listing.files} == {"train"}
     assert listing.ignored == {"image outside the class folders": 2}
+    assert listing.outside == ("test",)

@@ -10,7 +10,7 @@ import pytest
 from automl.data.layouts import list_dataset, listing_fingerprint
 from automl.errors import DataError
 from automl.recipe.model import Data
-from tests.data.trees import LABELS, PAIRS, finding_of, listed_by, pairs
+from tests.data.trees import LABELS, PAIRS, finding_of, listed_by, make, pairs
 
 
 def test_the_manifest_is_told_with_its_columns_and_is_no_ignored_file(tmp_path: Path) -> None:
@@ -33,6 +33,46 @@ def test_a_manifest_can_be_given_itself_and_is_read_alone(tmp_path: Path) -> Non
     assert {file.part for file in list_dataset(tmp_path / "train.csv").files} == {None}
     with pytest.raises(DataError, match=r"notes\.csv is no manifest of them: no column of it names images"):
         list_dataset(listed_by(tmp_path, {"notes.csv": "a,b\n1,2\n"}) / "notes.csv")
+
+
+def test_of_the_folder_of_a_manifest_given_itself_only_what_it_lists_is_looked_into(tmp_path: Path) -> None:
+    text = LABELS.replace("images/", "set/a/", 2).replace("images/", "set/b/", 2)
+    images = [f"set/{folder}/{n}.png" for folder in "abc" for n in range(1, 5)]
+    listed_by(tmp_path, {"labels.csv": text}, *images, "home/9.png", "home/notes.doc")
+
+    listing = list_dataset(tmp_path / "labels.csv")
+
+    assert [file.path for file in listing.files] == ["set/a/1.png", "set/a/2.png", "set/b/3.png", "set/b/4.png"]
+    assert finding_of(listing, "unlisted images").count == 8  # of set/
+    assert listing.ignored == {}
+    again = list_dataset(tmp_path, data=Data(manifest="labels.csv"))
+    assert listing_fingerprint(again) == listing_fingerprint(listing)
+    assert again.ignored == {"suffix .doc": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        (LABELS + "9.png,dog\n", ("9.png",)),  # one lies beside the table
+        (LABELS.replace("images/", ""), ()),  # the folder is not written
+        (LABELS + "k\u00e4se/5.png,dog\n", ("ka\u0308se/5.png",)),  # in another Unicode form
+        (LABELS + "pics/5.png,dog\n" * 2, ("pics/5.png",)),
+    ],
+)
+def test_every_image_that_a_manifest_given_itself_can_mean_is_found(
+    tmp_path: Path, text: str, images: tuple[str, ...]
+) -> None:
+    listed_by(tmp_path, {"labels.csv": text}, *(f"images/{n}.png" for n in range(1, 5)), *images)
+
+    assert pairs(list_dataset(tmp_path / "labels.csv")) == sorted([*PAIRS, *((path, "dog") for path in images)])
+
+
+def test_hidden_folders_and_links_stay_out_where_a_manifest_given_itself_lists_them(tmp_path: Path) -> None:
+    listed_by(tmp_path / "set", {"l.csv": LABELS + ".git/1.png,dog\nlink/1.png,dog\n"})
+    make(tmp_path, "set/.git/1.png", "away/1.png")
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "away")
+
+    assert pairs(list_dataset(tmp_path / "set" / "l.csv")) == PAIRS
 
 
 def test_parts_come_from_the_folders_that_the_paths_lead_through(tmp_path: Path) -> None:
@@ -130,3 +170,11 @@ def test_the_fingerprint_follows_labels_groups_and_weights(tmp_path: Path) -> No
         text = f"path,label,group,weight\nimages/1.png,{rows}\nimages/2.png,a,,\nimages/3.png,b,,\n"
         seen.add(listing_fingerprint(list_dataset(listed_by(tmp_path, {"labels.csv": text}))))
     assert len(seen) == 4
+
+
+def test_a_manifest_that_is_given_itself_is_not_passed_over_whatever_its_name(tmp_path: Path) -> None:
+    root = listed_by(tmp_path, {".trial.csv": LABELS})
+
+    listing = list_dataset(root / ".trial.csv")
+
+    assert (listing.ignored, listing.ignored_paths) == ({}, ())

@@ -64,6 +64,15 @@ def test_an_image_in_two_parts_stays_in_the_later_one(tmp_path: Path) -> None:
     assert finding_of(listing, "paths in two parts").count == 2
 
 
+def test_rows_with_an_empty_cell_where_others_have_their_part_are_told(tmp_path: Path) -> None:
+    text = "path,label,part\nimages/1.png,a,train\nimages/2.png,b,\nimages/3.png,a,test\nimages/4.png,b, \n"
+
+    finding = finding_of(list_dataset(listed_by(tmp_path, {"labels.csv": text})), "rows without a part")
+
+    assert (finding.severity, finding.count) == ("note", 2)
+    assert "'images/2.png' (line 3 of labels.csv) for one; they count as train" in finding.text
+
+
 def test_spellings_of_one_image_listed_twice_are_one_label_only_when_merged(tmp_path: Path) -> None:
     listed_by(tmp_path, {"labels.csv": LABELS + "images/1.png,CAT\nimages/3.png, Dog\n"})
 

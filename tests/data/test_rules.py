@@ -66,6 +66,41 @@ def test_a_usual_set_has_no_findings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("look", "levels"),
+    [
+        (BLACK, 1),  # 8 bits in 16
+        ({"darkest": 0, "low": 0, "high": 15, "brightest": 15, "contrast": 4}, 16),  # 12 bits in 16
+        ({"darkest": 0, "low": 0, "high": 15, "brightest": 255, "contrast": 6}, 16),  # and a pixel that failed
+        ({"darkest": 128, "low": 130, "high": 142, "brightest": 143, "contrast": 4}, 16),  # 12 bits with an offset
+    ],
+)
+def test_pictures_of_16_bits_with_a_narrow_range_are_told_by_that_cause_first(
+    look: Mapping[str, float], levels: int
+) -> None:
+    pictures = _set([look] * 3)
+    plain = _named(pictures, 60)
+    deep = [replace(image, mode="I;16B") if at >= 60 else image for at, image in enumerate(pictures.images)]
+    pictures = replace(pictures, images=deep)
+
+    assert "16 bits of narrow range" not in plain
+    assert _named(pictures, 60)[0] == "16 bits of narrow range"
+    assert not {"constant images", "dark images"} & set(_named(pictures, 60))
+    finding = _findings(pictures)["16 bits of narrow range"]
+    assert (finding.severity, finding.count) == ("warn", 3)
+    assert finding.advice.startswith("Rescale them to 8 bits before, all by the same factor")
+    assert [flag.value for flag in flags_of(pictures, apply_rules(pictures)) if flag.rule == finding.kind] == [
+        f"{levels} of 256 grey levels"
+    ] * 3
+
+
+def test_pictures_of_16_bits_that_use_their_range_are_not() -> None:
+    pictures = _set([CONSTANT])
+    deep = [replace(image, mode="I;16" if at < 60 else image.mode) for at, image in enumerate(pictures.images)]
+
+    assert "16 bits of narrow range" not in _findings(replace(pictures, images=deep))
+
+
+@pytest.mark.parametrize(
     ("odd", "kind"),
     [
         (CONSTANT, "constant images"), (BLACK, "constant images"), (DARK, "dark images"), (BRIGHT, "bright images"),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
 
 from automl.bundle.resize import load_picture, load_pixels
 from automl.data import scan as scan_module
@@ -169,6 +170,20 @@ def test_unusable_files_are_rejected_with_a_reason(spoilt_dataset: Path, folder:
         ("down/000.png", "down", "empty file"),
         ("slant/019.png", "slant", "too many pixels"),
     ]
+
+
+def test_a_whole_png_with_a_longer_text_than_is_read_is_not_called_damaged(tmp_path: Path, folder: Path) -> None:
+    text = PngInfo()
+    text.add_text("comment", "x" * 2_000_000, zip=True)
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        PillowImage.new("RGB", (8, 8)).save(tmp_path / "set" / label / "1.png")
+    PillowImage.new("RGB", (8, 8)).save(tmp_path / "set" / "a" / "2.png", pnginfo=text)
+
+    (rejected,) = _scan(tmp_path / "set", folder).rejected
+
+    assert (rejected.path, rejected.reason) == ("a/2.png", "too much metadata")
+    assert "too large" in rejected.detail
 
 
 def test_a_file_too_large_for_any_allowed_picture_is_not_even_read(bars_dataset: Path, folder: Path) -> None:

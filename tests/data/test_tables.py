@@ -61,10 +61,11 @@ def test_empty_lines_are_skipped_and_rows_of_another_length_are_told_by_their_li
         ("t.csv", b"\xef\xbb\xbfpath,label\n1.png,k\xe4se\n", r"line 2 holds the byte 0xe4, which is not UTF-8"),
         ("t.csv", b"\xff\xfep\x00,", r"t\.csv: line 1 holds .*not UTF-16, as its byte order mark says"),
         ("t.csv", "", r"t\.csv is empty\. Wanted: a line of column names"),
-        ("t.csv", 'path,label\n1.png,"cat\n2.png,dog\n', r"t\.csv: line 3 cannot be read: .*quotes closed"),
+        ("t.csv", 'path,label\n1.png,"cat\n2.png,dog\n',
+         r"t\.csv: line 2 cannot be read: .*\(read up to line 3\).*quotes closed"),
         ("t.csv", "path,label\n1.png," + "x" * 1_000_000, r"line 2 cannot be read: field larger than field limit"),
-        ("t.jsonl", '{"path": "1.png"}\n[1]\n', r"t\.jsonl: line 2 is \[1\]\. Wanted: an object"),
-        ("t.jsonl", '{"path": "1.png"}\n{"path"\n', r"t\.jsonl: line 2 is no JSON"),
+        ("t.jsonl", '{"path": "1.png"}\n[1]\n2\n', r"t\.jsonl: line 2 is \[1\]\. Wanted: an object"),
+        ("t.jsonl", '{"path"\n{"path"\n{"path": "1.png"}\n', r"t\.jsonl: line 1 is no JSON"),
         ("t.jsonl", "[" * 100_000, r"t\.jsonl: line 1 is no JSON"),
         ("t.jsonl", '{"label": ' + "9" * 10_000 + "}", r"t\.jsonl: line 1 is no JSON: a value too deep or too long"),
         ("t.jsonl", json.dumps({"label": "x" * 1_000_000}), r"line 1 has a value of 1,000,000 characters"),
@@ -102,6 +103,12 @@ def test_json_values_become_text_and_missing_keys_are_empty(tmp_path: Path) -> N
 
     assert table.columns == ("a", "b", "c")
     assert table.rows == (("1", "true", ""), ("", "", "x"), ('["p", "q"]', "", "1.5"))
+
+
+def test_lines_that_are_no_json_objects_are_malformed_rows(tmp_path: Path) -> None:
+    table = _read(tmp_path, "t.jsonl", '{"path": "1.png"}\n{"path"\n{"path": "2.png"}\n[1]\n')
+
+    assert (table.rows, table.lines, table.malformed) == ((("1.png",), ("2.png",)), (1, 3), (2, 4))
 
 
 def test_half_characters_are_malformed_rows_because_nothing_could_show_them(tmp_path: Path) -> None:

@@ -102,9 +102,9 @@ KINDS: Final = (
     Kind(name="noise", make=lambda draw: b"\xff" + draw.randbytes(5000), said="labels.csv", rows=0),
     Kind(name="bits flipped", make=_flipped, rows=-1),
     Kind(name="JSONL", make=_jsonl(), file="labels.jsonl"),
-    Kind(name="JSONL, deep", make=_jsonl("[" * 100_000), file="labels.jsonl", said="line 21", rows=0),
-    Kind(name="JSONL, long number", make=_jsonl("9" * 10_000), file="labels.jsonl", said="line 21", rows=0),
-    Kind(name="JSONL, no object", make=_jsonl("[1, 2]"), file="labels.jsonl", said="line 21", rows=0),
+    Kind(name="JSONL, deep", make=_jsonl("[" * 100_000), file="labels.jsonl", said="malformed rows"),
+    Kind(name="JSONL, long number", make=_jsonl("9" * 10_000), file="labels.jsonl", said="malformed rows"),
+    Kind(name="JSONL, no object", make=_jsonl("[1, 2]"), file="labels.jsonl", said="malformed rows"),
     Kind(
         name="JSONL, half a character", file="labels.jsonl", said="malformed rows",
         make=_jsonl('{"path": "\\ud800", "label": "cat"}'),

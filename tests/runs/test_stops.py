@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from automl.data.rows import SAID
 from automl.data.rules import RULES
 from automl.errors import RecipeError
-from automl.finding_table import FINAL, KIND_NAMES, KINDS, TOO_FEW
+from automl.finding_table import FINAL, KIND_NAMES, KINDS, TOO_FEW, UNFILLED
 from automl.recipe.load import load_recipe
 from automl.recipe.model import Check
 from automl.runs.settings import accept_changes
@@ -33,15 +33,21 @@ checks = st.tuples(
 ).map(lambda pair: Check(stop_on=tuple(pair[0]), allow=tuple(pair[1])))
 
 
+def ends_by(finding: Finding, stop_on: tuple[str, ...]) -> bool:
+    by_severity = {"stop": set(), "warn": {"warn", "note"}, "note": {"note"}}[finding.severity]
+    return finding.severity == "stop" or bool((by_severity | {finding.kind}) & set(stop_on))
+
+
 @settings(deadline=None)
 @given(st.lists(findings, max_size=8), checks)
-def test_a_finding_stops_if_it_is_named_and_not_allowed_and_in_any_case_if_nothing_could_be_trained(found, check):
+def test_a_finding_stops_by_itself_or_if_it_is_named_and_not_allowed_and_in_any_case_if_nothing_could_be_trained(
+    found, check
+):
     ending = [finding.kind for finding in stops(found, check)]
     wanted = [
         finding.kind
         for finding in found
-        if finding.kind in FINAL
-        or ({finding.kind, finding.severity} & set(check.stop_on) and finding.kind not in check.allow)
+        if finding.kind in FINAL or (ends_by(finding, check.stop_on) and finding.kind not in check.allow)
     ]
 
     assert sorted(ending) == sorted(wanted)
@@ -60,14 +66,32 @@ def test_by_default_stops_alone_stop():
     assert stops(found[1:], Check()) == ()
 
 
+@settings(deadline=None)
+@given(findings, checks, st.sampled_from([*SEVERITIES, *KIND_NAMES]))
+def test_one_more_word_under_stop_on_never_lets_a_finding_pass(finding, check, word):
+    more = check.model_copy(update={"stop_on": (*check.stop_on, word)})
+
+    assert not stops([finding], check) or stops([finding], more)
+
+
+@pytest.mark.parametrize(("word", "ending"), [("stop", 1), ("warn", 2), ("note", 3), ("dark images", 3)])
+def test_a_severity_under_stop_on_means_the_graver_ones_too(word, ending):
+    found = [a_finding(severity=severity) for severity in SEVERITIES]
+
+    assert len(stops(found, Check(stop_on=(word,)))) == ending
+
+
 def test_the_message_has_each_finding_what_to_do_and_how_to_accept_it():
     found = [a_finding(TOO_FEW, "stop"), a_finding("rejected files", "stop")]
 
-    text = str(stopped(found))
+    text = str(stopped(found, Check()))
 
     assert text.startswith(f"the data has 2 finding(s) that stop a run:\n  {TOO_FEW}: {TOO_FEW}. Do something.\n")
-    assert "--set 'check.allow=[too few images, rejected files]'" in text
-    assert stopped(found).exit_code == 3
+    assert "Correct them, or add --set 'check.allow=[too few images, rejected files]' to accept them, and give" in text
+    assert "add --set 'check.allow=[weights, too few images, rejected files]' to" in str(
+        stopped(found, Check(allow=("weights",)))
+    )
+    assert stopped(found, Check()).exit_code == 3
     assert load_recipe("quick", ["check.allow=[too few images, rejected files]"]).recipe.check.allow == (
         TOO_FEW,
         "rejected files",
@@ -76,9 +100,10 @@ def test_the_message_has_each_finding_what_to_do_and_how_to_accept_it():
 
 @pytest.mark.parametrize("kind", sorted(FINAL))
 def test_what_nothing_could_be_trained_with_is_not_offered_to_be_accepted(kind):
-    assert "check.allow" not in str(stopped([a_finding(kind, "stop")]))
-    both = str(stopped([a_finding(kind, "stop"), a_finding(TOO_FEW, "stop")]))
-    assert f"check.allow=[{TOO_FEW}]" in both
+    assert "check.allow" not in str(stopped([a_finding(kind, "stop")], Check()))
+    both = str(stopped([a_finding(kind, "stop"), a_finding(TOO_FEW, "stop")], Check()))
+    assert "accept" not in both  # it would stop all the same
+    assert f"{TOO_FEW}: {TOO_FEW}. Do something." in both
 
 
 def test_an_unknown_kind_is_a_fault_of_the_recipe_with_the_nearest():
@@ -116,6 +141,6 @@ def test_every_kind_of_finding_in_the_code_stands_in_the_table_and_no_other():
     ]  # fmt: skip
     starts = tuple(pattern.split("*")[0] for pattern in patterns if not pattern.startswith("*"))
     of_patterns = {name for name in KIND_NAMES if name.startswith(starts) or name.endswith("not looked for")}
-    named_by_constant = {TOO_FEW, *FINAL}
+    named_by_constant = {TOO_FEW, UNFILLED, *FINAL}
     assert set(KIND_NAMES) == written | of_patterns | named_by_constant
     assert len(set(KIND_NAMES)) == len(KINDS)
