@@ -38,14 +38,16 @@ def settled(row: Backbone, n: int) -> tuple[Any, np.ndarray]:
 @pytest.mark.parametrize("row", ROWS)
 def test_network_is_written_as_keras_runs_it(row: Backbone, tmp_path: Path):
     assert "onnx" in row.exporters
-    model, pixels = settled(row, n=6)
+    # With statistics of 6 pictures the deepest magnify rounding: EfficientNetV2M moves by 2e-2 in Keras itself.
+    model, pixels = settled(row, n=6 if row in SMALLEST else 24)
     nodes = counted(write(model, tmp_path / "net.onnx"))
     wanted = keras_outputs(model, pixels)
-    assert min(np.ptp(one, axis=0).max() / one.max() for one in wanted) > 0.01, "pictures that look alike prove little"
+    spread = min(np.ptp(one, axis=0).max() / one.max() for one in wanted)
+    assert spread > 1e-3, "pictures that look alike prove little"
     probabilities, features = differences(model, tmp_path / "net.onnx", pixels, batch=4)
     # Keras itself moves by 2e-5 if the pixels move by one rounding; EfficientNetV2B0 by 1.2e-4 on a CPU with AVX2
     # alone, by less than 1e-4 on one with AVX-512.
-    assert max(probabilities, features) < 3e-4
+    assert max(probabilities, features) < min(3e-4, spread / 5)
     assert nodes["Transpose"] == 1 + 2 * nodes["LayerNormalization"]
     assert nodes["Pad"] == 0
 
