@@ -14,22 +14,24 @@ from numpy.typing import NDArray
 from automl.types import PixelRows
 
 TAPS: Final = 2  # docs/design.md, decision 6: three or four never gained more than a point, one lost up to 2.4
+MOVING: Final = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
 
 
 def tap_layers(backbone: keras.Model) -> list[Any]:
     """The last layer at each of the deepest spatial resolutions, the finer one first.
 
-    A resolution of 1 px is no resolution: squeeze-and-excite tensors live there. Padding is passed over: it makes a
-    size of its own (11 px between 10 and 5) that holds nothing new.
+    A resolution of 1 px is no resolution: squeeze-and-excite tensors live there. Padding and cropping are passed over:
+    they make a size of their own (11 px between 10 and 5), or move the image by a pixel, and hold nothing new. x + y
+    without a layer is seen as well: at the end of ConvNeXt's stages the last layer is one branch of a block alone.
     Args:
         backbone: a functional model whose layers lie in the order of the graph, input first.
-    Returns: two Keras layers, each with an output (batch, s, s, channels), s > 1.
+    Returns: two Keras layers or operations, each with an output (batch, s, s, channels), s > 1.
     Raises: ValueError: there are not two such resolutions.
     """
     last: dict[int, Any] = {}
-    for layer in backbone.layers:
+    for layer in backbone.operations:
         shape: tuple[Any, ...] = layer.output.shape
-        if len(shape) == 4 and shape[1] > 1 and not isinstance(layer, keras.layers.ZeroPadding2D):
+        if len(shape) == 4 and shape[1] > 1 and not isinstance(layer, MOVING):
             last[shape[1]] = layer
     if len(last) < TAPS:
         raise ValueError(f"{backbone.name} has {len(last)} resolution(s) of more than 1 px, and {TAPS} are needed")

@@ -23,7 +23,8 @@ from automl.data.weights import read_weights
 from automl.errors import StageFailed
 from automl.metrics.bootstrap import accuracy_interval, is_tie, paired_difference
 from automl.nets.build import attach_head, build_backbone, build_extractor, load_network, load_pretrained, save_weights
-from automl.nets.catalogue import backbone_named, candidates
+from automl.nets.candidates import candidates
+from automl.nets.catalogue import backbone_named
 from automl.nets.features import extract_features
 from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe, ProbeFit, log_losses

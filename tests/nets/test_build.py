@@ -22,7 +22,7 @@ from automl.nets.build import (
     load_pretrained,
     save_weights,
 )
-from automl.nets.catalogue import BACKBONES, SMALLNET, backbone_named
+from automl.nets.catalogue import SMALLNET, backbone_named
 from automl.nets.features import extract_features, tap_layers
 from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe
@@ -200,8 +200,11 @@ def test_speed_is_images_a_second_without_the_compiling_call(backbone: Any) -> N
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("row", [row for row in BACKBONES if row.pretrained], ids=lambda row: row.name)
-def test_the_shared_weights_fit_every_backbone(row: Any) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["mobilenetv3small", "mobilenetv2", "mobilenetv2_035", "mobilenet", "mobilenet_050", "efficientnetv2b0"],
+)
+def test_the_shared_weights_fit_their_backbones(name: str) -> None:
     folder = Path(__file__).parents[3] / "shared" / "weights"
     if not folder.is_dir():
         pytest.skip("the weights beside the repository are absent")
@@ -210,6 +213,7 @@ def test_the_shared_weights_fit_every_backbone(row: Any) -> None:
         pretrained = True
         download = False
 
+    row = backbone_named(name)
     weights = find_weights(row, folder, Settings(), warn=lambda text: None)
     assert weights.source == "folder"
     check_weights_fit(row, weights)
