@@ -12,23 +12,20 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import yaml
-
 from automl.code import load_entry
 from automl.errors import WrongWeights
 from automl.nets.catalogue import KERAS_HOST, SMALLNET, Backbone
+from automl.nets.listing import LISTING, Entry, read_listing
 from automl.types import WeightsFound
 
-LISTING: Final = "weights.yaml"
 PROBE_S: Final = 3.0  # how long the one look at the network may take
 STALL_S: Final = 30.0  # a download that stands still for so long has failed
-KERAS_DEFAULTS: Final = {"include_top": True}  # what an entry means that does not say; other arguments: as in our rows
 
 Warn = Callable[[str], object]
 
@@ -119,62 +116,31 @@ def _places(folder: Path | None, cache: Path | None, settings: WeightsSettings) 
 def in_folder(row: Backbone, folder: Path) -> WeightsFound | None:
     """The backbone's weights in a user's folder: by weights.yaml there, else by Keras' file names.
 
-    weights.yaml is a list of mappings: file, backbone (Keras class), kwargs, sha256. Of several that fit, the first.
+    Of several entries of weights.yaml that fit, the first.
     Raises: WrongWeights: no such folder; the listing cannot be read; the listed file is absent or has other bytes.
     """
     if not folder.is_dir():
         raise WrongWeights(f"{folder} is not a folder. Wanted: the folder with weights files. Correct --weights.")
-    for entry in _read_listing(folder / LISTING):
-        if _fits(entry, row):
+    for entry in read_listing(folder):
+        if entry.fits(row):
             return _check_listed(row, folder, entry)
     stored = _by_name(row, folder)
     return _found(row, "folder", stored) if stored else None
 
 
-def _read_listing(path: Path) -> list[Mapping[str, Any]]:
-    """The entries of a weights.yaml; none where there is no such file."""
-    if not path.exists():
-        return []
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise WrongWeights(f"{path} cannot be read: {error}. Correct or remove it.") from error
-    wanted = "a list of mappings, each with a file, a backbone and kwargs"
-    if not isinstance(entries, list):
-        raise WrongWeights(f"{path} holds a {type(entries).__name__}. Wanted: {wanted}. Correct or remove it.")
-    for number, entry in enumerate(entries, start=1):
-        if not (
-            isinstance(entry, dict)
-            and isinstance(entry.get("file"), str)
-            and isinstance(entry.get("backbone"), str)
-            and isinstance(entry.get("kwargs", {}), dict)
-        ):
-            raise WrongWeights(f"{path}, entry {number}: {entry!r}. Wanted: {wanted}. Correct or remove it.")
-    return entries
-
-
-def _fits(entry: Mapping[str, Any], row: Backbone) -> bool:
-    """Whether an entry's file holds this backbone: same class, and the same arguments where both name them."""
-    kwargs: Mapping[str, Any] = entry.get("kwargs", {})
-    return entry["backbone"] == row.keras_class and all(
-        kwargs.get(key, KERAS_DEFAULTS.get(key, value)) == value for key, value in row.arguments.items()
-    )
-
-
-def _check_listed(row: Backbone, folder: Path, entry: Mapping[str, Any]) -> WeightsFound:
+def _check_listed(row: Backbone, folder: Path, entry: Entry) -> WeightsFound:
     """The entry's file, if it lies in the folder itself and has the bytes that the listing says."""
-    name: str = entry["file"]
-    path = folder / name
-    if Path(name).name != name or not path.is_file():
+    path = folder / entry.file
+    if Path(entry.file).name != entry.file or not path.is_file():
         raise WrongWeights(
-            f"{folder / LISTING} names {name!r} for {row.keras_class}, and {folder} holds no such file. "
+            f"{folder / LISTING} names {entry.file!r} for {row.keras_class}, and {folder} holds no such file. "
             "Put the file there, or correct the listing."
         )
     found = _found(row, "folder", path)
-    if "sha256" in entry and str(entry["sha256"]) != found.sha256:
+    if entry.sha256 not in ("", found.sha256):
         raise WrongWeights(
             f"{path}, the weights of {row.name}, has the sha256 {found.sha256}; {LISTING} beside it says "
-            f"{entry['sha256']}. The file is damaged or another one: fetch it again."
+            f"{entry.sha256}. The file is damaged or another one: fetch it again."
         )
     return found
 
