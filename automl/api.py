@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.recipe.load import load_recipe, pairs_of
+from automl.recipe.model import Recipe
 from automl.runs.begin import Request
 from automl.runs.checking import CheckRequest, check_dataset
 from automl.runs.deadline import parse_deadline
@@ -21,10 +22,11 @@ from automl.runtime.doctor import Answer, examine
 
 if TYPE_CHECKING:
     from automl.bundle.predict import Prediction
+    from automl.weights.stock import Stocked
 
 __all__ = [
-    "Answer", "RunRow", "batch", "check", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run",
-    "show_run",
+    "Answer", "RunRow", "Stocked", "batch", "check", "default_name", "doctor", "fetch_weights", "list_runs",
+    "list_weights", "predict", "remove_runs", "run", "show_run",
 ]  # fmt: skip
 
 RUNS = Path("runs")
@@ -170,3 +172,50 @@ def predict(bundle: str | Path, inputs: Sequence[str | Path]) -> list[Prediction
 def doctor(*, weights: str | Path | None = None, runs: str | Path = RUNS) -> list[Answer]:
     """Whether `run` can work here: one answer for each question, the failed ones not ok."""
     return examine(None if weights is None else Path(weights), RunFolder(Path(runs)).root)
+
+
+def list_weights(
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    weights: str | Path | None = None,
+) -> tuple[Stocked, ...]:
+    """Every backbone's pretrained weights: here, or where they could be had. Those that the recipe needs come first.
+
+    Args: recipe, settings, weights: as of `run`.
+    Raises: RecipeError; WrongWeights: a folder or its weights.yaml is wrong.
+    """
+    from automl.weights.stock import list_stock
+
+    return list_stock(_recipe(recipe, settings), _path(weights))
+
+
+def fetch_weights(
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    weights: str | Path | None = None,
+    to: str | Path | None = None,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[Stocked, ...]:
+    """Download the weights that a recipe needs and are not here; resumable, and compared with Keras' checksums.
+
+    Args:
+        recipe, settings, weights: as of `run`; `weights.download: false` binds runs alone.
+        to: a folder to put them in, and the only one that counts then; default: Keras' cache.
+        hear: is called with progress, in this thread.
+    Returns: one for each that is needed; `state` "failed" and `fault` tell what could not be had.
+    Raises: RecipeError; WrongWeights: a folder or its weights.yaml is wrong; DiskFull.
+    """
+    from automl.weights.stock import fetch_stock
+
+    return fetch_stock(_recipe(recipe, settings), _path(weights), _path(to), hear or (lambda _: None))
+
+
+def _recipe(recipe: str | Path, settings: Mapping[str, object] | Sequence[str]) -> Recipe:
+    pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
+    return load_recipe(str(recipe), pairs, None).recipe
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -41,7 +41,7 @@ class Place:
     """A folder that may hold weights."""
 
     path: Path
-    named: Literal["--weights", "$AUTOML_WEIGHTS", "Keras' cache"]  # by whom
+    named: Literal["--weights", "--to", "$AUTOML_WEIGHTS", "Keras' cache"]  # by whom
 
     @property
     def source(self) -> Literal["folder", "cache"]:
@@ -118,10 +118,15 @@ def read(located: Located) -> WeightsFound:
 
 
 def need_known(place: Place) -> None:
-    """Raises: WrongWeights: a folder that the user names is none, or holds the weights of no backbone at all."""
+    """Raises: WrongWeights: a folder that the user names is none, or holds the weights of no backbone at all.
+
+    That of the variable may be empty: it is named once for all runs, before anything is in it.
+    """
     if place.source == "cache":
         return
     _need_folder(place)
+    if place.named == "$AUTOML_WEIGHTS" and not any(place.path.iterdir()):
+        return
     entries = read_listing(place.path)
     if any(_by_name(row, place.path) or any(entry.fits(row) for entry in entries) for row in BACKBONES):
         return
@@ -188,7 +193,7 @@ def with_weights(
 
     Raises: WrongWeights: as find_weights; or a folder that the user names holds no weights of any backbone.
     """
-    if settings.pretrained:
+    if settings.pretrained and any(row.pretrained for row in rows):
         for place in places(folder, cache):
             need_known(place)
     found = tuple(
@@ -201,7 +206,10 @@ def with_weights(
         names = ", ".join(one.row.name for one in missing)
         fate = "left out" if kept else f"replaced by {SMALLNET.name}"
         looked = _places(missing[0].row, folder, cache, settings)
-        warn(f"no pretrained weights for {names} in {looked}: {fate}. Give a folder that holds them with --weights.")
+        warn(
+            f"no pretrained weights for {names} in {looked}: {fate}. Give a folder that holds them with --weights, or "
+            "see `automl weights --help`."
+        )
     kept = kept or (Weighted(row=SMALLNET, weights=_random(SMALLNET)),)
     for one in kept:
         if one.weights.source == "random":

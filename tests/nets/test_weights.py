@@ -137,7 +137,8 @@ def test_a_backbone_without_weights_is_left_out_where_another_has_them(places: P
     assert [one.row.name for one in kept] == ["mobilenetv3small"]
     assert said == [
         f"no pretrained weights for mobilenetv2 in the folder {places.folder} or Keras' cache {places.cache}, and the "
-        "recipe forbids downloads (weights.download): left out. Give a folder that holds them with --weights."
+        "recipe forbids downloads (weights.download): left out. Give a folder that holds them with --weights, or see "
+        "`automl weights --help`."
     ]
 
 
@@ -218,6 +219,13 @@ def test_a_folder_with_the_weights_of_another_backbone_is_none_to_refuse(places:
     assert [one.weights.source for one in kept] == ["cache"]
 
 
+def test_the_folder_of_the_variable_may_still_be_empty(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOML_WEIGHTS", str(places.folder))
+    places.put("cache", MOBILENET.weights_files[0].name)
+    kept = with_weights([MOBILENET], None, Settings(), warn=no_warning, cache=places.cache)
+    assert [one.weights.source for one in kept] == ["cache"]
+
+
 @pytest.mark.parametrize(
     ("held", "why"),
     [
@@ -239,6 +247,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setattr("urllib.request._opener", None)  # it knows the proxies of the first request
     host_trouble.cache_clear()
     yield
     host_trouble.cache_clear()
