@@ -23,10 +23,11 @@ from automl.runtime.doctor import Answer, examine
 if TYPE_CHECKING:
     from automl.bundle.predict import Prediction
     from automl.weights.stock import Stocked
+    from automl.weights.verify import Verified
 
 __all__ = [
-    "Answer", "RunRow", "Stocked", "batch", "check", "default_name", "doctor", "fetch_weights", "list_runs",
-    "list_weights", "predict", "remove_runs", "run", "show_run",
+    "Answer", "RunRow", "Stocked", "Verified", "batch", "check", "default_name", "doctor", "fetch_weights", "list_runs",
+    "list_weights", "predict", "remove_runs", "run", "show_run", "verify_weights",
 ]  # fmt: skip
 
 RUNS = Path("runs")
@@ -210,6 +211,22 @@ def fetch_weights(
     from automl.weights.stock import fetch_stock
 
     return fetch_stock(_recipe(recipe, settings), _path(weights), _path(to), hear or (lambda _: None))
+
+
+def verify_weights(
+    *, weights: str | Path | None = None, hear: Callable[[Mapping[str, Any]], None] | None = None
+) -> tuple[Verified, ...]:
+    """Compare every weights file that a run could find with its stated checksum, and load it into its network.
+
+    Args:
+        weights: as of `run`.
+        hear: is called with progress, in this thread.
+    Returns: one for each file; those that are wrong are not `ok`, and `fault` says why.
+    Raises: WrongWeights: a folder or its weights.yaml is wrong as a whole.
+    """
+    from automl.weights.verify import verify_stock
+
+    return verify_stock(_path(weights), hear or (lambda _: None))
 
 
 def _recipe(recipe: str | Path, settings: Mapping[str, object] | Sequence[str]) -> Recipe:

@@ -1,4 +1,4 @@
-"""`automl weights list|fetch`."""
+"""`automl weights list|fetch|verify`."""
 
 from __future__ import annotations
 
@@ -81,6 +81,49 @@ def fetch_command(recipe: str, settings: tuple[str, ...], weights: Path | None, 
         raise FetchFailed(
             f"{len(failed)} of {len(rows)} files could not be fetched:{reasons}\nThe same command goes on. Without a "
             "network: `automl weights bundle` on a machine that has one, and `automl weights import` here."
+        )
+
+
+@weights.command("verify")
+@WEIGHTS
+@JSON
+def verify_command(weights: Path | None, as_json: bool) -> None:
+    """Compare every weights file with its stated checksum, and load it into its network. Exit code 1 if one is wrong.
+
+    Looked at are all places of a run, and all files that weights.yaml or their names say to be weights.
+    """
+    from automl import api
+    from automl.cli.console import watching
+    from automl.cli.tables import print_table
+    from automl.errors import AnswerIsNo
+
+    with watching() as hear:
+        rows = api.verify_weights(weights=weights, hear=hear)
+    if as_json:
+        click.echo(json.dumps({"weights": [asdict(row) for row in rows]}, indent=2))
+    elif rows:
+        print_table(
+            ("", "backbone", "checksum by", "sha256", "where", "file"),
+            [
+                (
+                    "ok" if row.ok else "NO",
+                    ", ".join(row.backbones) or "of none here",
+                    row.stated_by or "nobody",
+                    row.sha256[:16],
+                    row.where,
+                    row.file,
+                )
+                for row in rows
+            ],
+            paths="file",
+        )
+    if not rows:
+        raise AnswerIsNo("there are no weights to verify. See `automl weights list`.")
+    if wrong := [row for row in rows if not row.ok]:
+        reasons = "".join(f"\n  {row.file}: {row.fault}" for row in wrong)
+        raise AnswerIsNo(
+            f"{len(wrong)} of {len(rows)} files are wrong:{reasons}\nDelete them; `automl weights fetch` or "
+            "`automl weights import` brings them anew."
         )
 
 

@@ -18,7 +18,8 @@ from automl.recipe.yaml_text import YamlFault, parse_yaml
 LISTING: Final = "weights.yaml"
 MAX_BYTES: Final = 1_000_000  # of a listing; that of eight files has 5,000
 MAX_SHOWN: Final = 200  # characters of a wrong entry in a message
-KERAS_DEFAULTS: Final = {"include_top": True}  # what an entry means that does not say; other arguments: as in our rows
+KERAS_DEFAULTS: Final = {"include_top": True, "alpha": 1.0, "minimalistic": False}
+"""What an entry means that does not say; other arguments: as in our rows."""
 WANTED: Final = "a list of mappings, each with a file, a backbone and kwargs"
 
 

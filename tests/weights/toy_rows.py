@@ -12,7 +12,7 @@ import pytest
 from automl.nets import catalogue, weights
 from automl.nets.catalogue import SMALLNET, Backbone, WeightsFile, backbone_named
 from automl.nets.fetch import host_trouble
-from automl.weights import stock
+from automl.weights import stock, verify
 from tests.weights_host import Host, content, serving
 
 SMALL, TWO = content(4000), content(8000)
@@ -52,7 +52,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Toys]:
         backbone_named("mobilenetv2"),
         weights_files=(WeightsFile("models", "two.h5"), WeightsFile("models", "two-96.h5")),
     )
-    for module in (weights, stock):
+    for module in (weights, stock, verify):
         monkeypatch.setattr(module, "BACKBONES", (small, two, SMALLNET))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     folder = tmp_path / "own"
