@@ -22,12 +22,14 @@ from automl.runtime.doctor import Answer, examine
 
 if TYPE_CHECKING:
     from automl.bundle.predict import Prediction
+    from automl.weights.bundle import Carried
     from automl.weights.stock import Stocked
     from automl.weights.verify import Verified
 
 __all__ = [
-    "Answer", "RunRow", "Stocked", "Verified", "batch", "check", "default_name", "doctor", "fetch_weights", "list_runs",
-    "list_weights", "predict", "remove_runs", "run", "show_run", "verify_weights",
+    "Answer", "Carried", "RunRow", "Stocked", "Verified", "batch", "bundle_weights", "check", "default_name", "doctor",
+    "fetch_weights", "import_weights", "list_runs", "list_weights", "predict", "remove_runs", "run", "show_run",
+    "verify_weights",
 ]  # fmt: skip
 
 RUNS = Path("runs")
@@ -211,6 +213,53 @@ def fetch_weights(
     from automl.weights.stock import fetch_stock
 
     return fetch_stock(_recipe(recipe, settings), _path(weights), _path(to), hear or (lambda _: None))
+
+
+def bundle_weights(
+    out: str | Path,
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    weights: str | Path | None = None,
+    force: bool = False,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[Carried, ...]:
+    """Write the weights that a recipe needs into a tar, with checksums, licences and sources.
+
+    Args:
+        out: the tar.
+        recipe, settings, weights: as of `run`; what is not here is downloaded first, if the recipe allows that.
+        force: a file that is there is replaced.
+        hear: is called with progress, in this thread.
+    Raises: UsageError: out is there, or nothing is needed; FetchFailed: weights can be had nowhere; WrongWeights.
+    """
+    from automl.weights.bundle import bundle_stock
+
+    return bundle_stock(
+        _recipe(recipe, settings), _path(weights), Path(out), force=force, hear=hear or (lambda _: None)
+    )
+
+
+def import_weights(
+    source: str | Path,
+    *,
+    to: str | Path | None = None,
+    force: bool = False,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[Carried, ...]:
+    """Put the weights of a bundle where runs find them, once every one of them was compared with its checksum.
+
+    Args:
+        source: a tar of `bundle_weights`, or a folder with a weights.yaml that states sha256 and size of each file.
+        to: a folder; default: that of $AUTOML_WEIGHTS, else Keras' cache.
+        force: files of the same name and other bytes are replaced.
+        hear: is called with progress, in this thread.
+    Raises: WrongWeights: it is damaged or hostile, and nothing was kept; UsageError: there is none, or a file would be
+        replaced; DiskFull.
+    """
+    from automl.weights.bring import import_stock
+
+    return import_stock(Path(source), _path(to), force=force, hear=hear or (lambda _: None))
 
 
 def verify_weights(

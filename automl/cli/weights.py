@@ -1,4 +1,4 @@
-"""`automl weights list|fetch|verify`."""
+"""`automl weights list|fetch|bundle|import|verify`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from automl.cli.options import SETTINGS, WEIGHTS
 
 if TYPE_CHECKING:
-    from automl.api import Stocked
+    from automl.api import Carried, Stocked
 
 RECIPE = click.option(
     "--recipe", default="quick", show_default=True, metavar="NAME|FILE", help="Whose backbones; see `automl recipes`."
@@ -84,6 +84,56 @@ def fetch_command(recipe: str, settings: tuple[str, ...], weights: Path | None, 
         )
 
 
+@weights.command("bundle")
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT.tar")
+@RECIPE
+@SETTINGS
+@WEIGHTS
+@click.option("--force", is_flag=True, help="Replace OUT.tar if it is there.")
+@JSON
+def bundle_command(
+    out: Path, recipe: str, settings: tuple[str, ...], weights: Path | None, force: bool, as_json: bool
+) -> None:
+    """Write what the recipe needs into OUT.tar, for a machine without a network.
+
+    What is not here is downloaded first. Beside the files the tar has a weights.yaml with the checksum, licence and
+    source of each.
+    """
+    from automl import api
+    from automl.cli.console import watching
+
+    with watching() as hear:
+        rows = api.bundle_weights(out, recipe=recipe, settings=settings, weights=weights, force=force, hear=hear)
+    _print_carried(rows, as_json)
+    if not as_json:
+        click.echo(
+            f"{out}: {sum(row.mb for row in rows):,.1f} MB; `automl weights import {out.name}` on the other machine"
+        )
+
+
+@weights.command("import")
+@click.argument("source", type=click.Path(path_type=Path), metavar="FILE|DIR")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Put the files there.  [default: the folder of $AUTOML_WEIGHTS, else Keras' cache]",
+)
+@click.option("--force", is_flag=True, help="Replace files of the same name and other bytes.")
+@JSON
+def import_command(source: Path, to: Path | None, force: bool, as_json: bool) -> None:
+    """Put the weights of a bundle, or of a folder with a weights.yaml, where runs find them.
+
+    Every file is compared with the checksum in weights.yaml before any is put in place.
+    """
+    from automl import api
+    from automl.cli.console import watching
+
+    with watching() as hear:
+        rows = api.import_weights(source, to=to, force=force, hear=hear)
+    _print_carried(rows, as_json)
+
+
 @weights.command("verify")
 @WEIGHTS
 @JSON
@@ -111,7 +161,7 @@ def verify_command(weights: Path | None, as_json: bool) -> None:
                     row.stated_by or "nobody",
                     row.sha256[:16],
                     row.where,
-                    row.file,
+                    _shown(row.file),
                 )
                 for row in rows
             ],
@@ -120,11 +170,33 @@ def verify_command(weights: Path | None, as_json: bool) -> None:
     if not rows:
         raise AnswerIsNo("there are no weights to verify. See `automl weights list`.")
     if wrong := [row for row in rows if not row.ok]:
-        reasons = "".join(f"\n  {row.file}: {row.fault}" for row in wrong)
+        reasons = "".join(f"\n  {_shown(row.file)}: {_shown(row.fault)}" for row in wrong)
         raise AnswerIsNo(
             f"{len(wrong)} of {len(rows)} files are wrong:{reasons}\nDelete them; `automl weights fetch` or "
             "`automl weights import` brings them anew."
         )
+
+
+def _print_carried(rows: Sequence[Carried], as_json: bool) -> None:
+    from automl.cli.tables import print_table
+
+    if as_json:
+        click.echo(json.dumps({"weights": [asdict(row) for row in rows]}, indent=2))
+        return
+    print_table(
+        ("", "backbone", "MB", "sha256", "file", "licence"),
+        [
+            (row.state, _shown(row.backbone), f"{row.mb:,.1f}", row.sha256[:16], _shown(row.file), _shown(row.licence))
+            for row in rows
+        ],
+        right=("MB",),
+        paths="file",
+    )
+
+
+def _shown(text: str) -> str:
+    """The text; quoted, odd characters spelled out, where a terminal would obey them: it comes from a weights.yaml."""
+    return text if text.isprintable() else repr(text)
 
 
 def _print(rows: Sequence[Stocked]) -> None:
@@ -138,8 +210,8 @@ def _print(rows: Sequence[Stocked]) -> None:
                 "yes" if row.needed else "",
                 row.state if row.state != "here" else row.where,
                 f"{'' if row.where else '~'}{row.mb:,.1f}",
-                row.fault if row.state == "wrong" else row.file,
-                row.licence,
+                _shown(row.fault if row.state == "wrong" else row.file),
+                _shown(row.licence),
             )
             for row in rows
         ],

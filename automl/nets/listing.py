@@ -6,7 +6,9 @@ size (bytes), licence, source. Whatever else an entry says is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,9 @@ MAX_BYTES: Final = 1_000_000  # of a listing; that of eight files has 5,000
 MAX_SHOWN: Final = 200  # characters of a wrong entry in a message
 KERAS_DEFAULTS: Final = {"include_top": True, "alpha": 1.0, "minimalistic": False}
 """What an entry means that does not say; other arguments: as in our rows."""
+HEAD: Final = (
+    "# Which file holds the weights of which backbone (a Keras class and its arguments), and where it is from.\n"
+)
 WANTED: Final = "a list of mappings, each with a file, a backbone and kwargs"
 
 
@@ -91,3 +96,22 @@ def _entry(found: object, place: str) -> Entry:
         source=str(found.get("source") or ""),
         more={key: value for key, value in found.items() if key not in known},
     )
+
+
+def listing_text(entries: Iterable[Entry]) -> str:
+    """A listing that parse_listing reads back as the same entries."""
+    return HEAD + "".join(_entry_text(entry) for entry in entries)
+
+
+def _entry_text(entry: Entry) -> str:
+    values: dict[str, object] = {"file": entry.file, "backbone": entry.backbone, "kwargs": dict(entry.kwargs)}
+    stated = {"sha256": entry.sha256, "size": entry.size, "licence": entry.licence, "source": entry.source}
+    values |= {key: value for key, value in stated.items() if value not in ("", None)}
+    lines = [f"{json.dumps(key)}: {_json(value)}" for key, value in {**values, **entry.more}.items()]
+    return "- " + "\n  ".join(lines) + "\n"
+
+
+def _json(value: object) -> str:
+    """JSON, which is YAML 1.2 but for characters that a YAML file may not hold as they are."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from automl.errors import WrongWeights
-from automl.nets.listing import LISTING, MAX_BYTES, read_listing
+from automl.nets.listing import LISTING, MAX_BYTES, Entry, listing_text, parse_listing, read_listing
 
 PLAIN = "- {file: x.h5, backbone: MobileNetV2, kwargs: {alpha: 0.5}, sha256: ABC, size: 7, licence: mine, grade: exact}"
 
@@ -36,3 +38,25 @@ def test_a_hostile_or_broken_listing_is_refused_with_its_reason(tmp_path: Path, 
     (tmp_path / LISTING).write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(WrongWeights, match=message):
         read_listing(tmp_path)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Entry,
+            file=st.text(max_size=20),
+            backbone=st.text(max_size=20),
+            kwargs=st.dictionaries(
+                st.text(max_size=9), st.booleans() | st.integers(0, 999) | st.text(max_size=9), max_size=3
+            ),
+            sha256=st.text("0123456789abcdef", max_size=64),
+            size=st.none() | st.integers(0, 2**40),
+            licence=st.text(max_size=20),
+            source=st.text(max_size=20),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_a_listing_is_read_back_as_it_was_written(entries: list[Entry]) -> None:
+    assert list(parse_listing(listing_text(entries).encode(), "it")) == entries
