@@ -113,7 +113,11 @@ def read(located: Located) -> WeightsFound:
             "again."
         )
     return WeightsFound(
-        backbone=located.row.name, source=located.place.source, path=str(path.resolve()), sha256=checksum
+        backbone=located.row.name,
+        source=located.place.source,
+        path=str(path.resolve()),
+        sha256=checksum,
+        licence="" if located.entry is None else located.entry.licence,
     )
 
 

@@ -153,6 +153,8 @@ def _stage(source: Path, wanted: Mapping[str, Entry], staging: Path, hear: Hear)
             f"the files take {need / 1e6:,.0f} MB, and the disk of {staging.parent} has {free / 1e6:,.0f} MB free. "
             f"Wanted: {ROOM_LEFT / 1e6:,.0f} MB more than they take. Make room, or name another folder with --to."
         )
+    does = f"{len(wanted)} file(s), {need / 1e6:,.1f} MB, each compared with its checksum"
+    hear({"event": "stage started", "stage": "import", "does": does})
     staging.mkdir()
     for number, (entry, content) in enumerate(_contents(source, wanted)):
         hear({"event": "progress", "stage": "import", "done": number, "total": len(wanted), "text": entry.file})

@@ -85,6 +85,15 @@ def test_a_listing_names_files_by_class_and_arguments(places: Places) -> None:
     assert in_folder(SMALL, places.folder) is None
 
 
+def test_the_licence_that_a_listing_states_is_recorded_with_the_weights(places: Places) -> None:
+    places.put("folder", "right.h5")
+    entry = {"file": "right.h5", "backbone": "MobileNetV2", "kwargs": {"include_top": False}, "licence": "AGPL-3.0"}
+    places.list(entry)
+    found = in_folder(MOBILENET, places.folder)
+    assert found is not None
+    assert found.licence == "AGPL-3.0"
+
+
 def test_listed_bytes_that_are_others_are_refused(places: Places) -> None:
     places.put("folder", "right.h5")
     places.list({"file": "right.h5", "backbone": "MobileNetV2", "kwargs": {"include_top": False}, "sha256": "0" * 64})
