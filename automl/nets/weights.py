@@ -121,6 +121,12 @@ def read(located: Located) -> WeightsFound:
     )
 
 
+def need_folders(folder: Path | None) -> None:
+    """Raises: WrongWeights: --weights, or what $AUTOML_WEIGHTS names, is no folder."""
+    for place in places(folder):
+        _need_folder(place)
+
+
 def need_known(place: Place) -> None:
     """Raises: WrongWeights: a folder that the user names is none, or holds the weights of no backbone at all.
 
@@ -237,9 +243,7 @@ def in_folder(row: Backbone, folder: Path) -> WeightsFound | None:
 
 def _need_folder(place: Place) -> None:
     if place.source == "folder" and not place.path.is_dir():
-        raise WrongWeights(
-            f"{place.path} is not a folder. Wanted: the folder with weights files. Correct {place.named}."
-        )
+        raise WrongWeights(f"{place.path} is not a folder. Wanted: a folder with weights files. Correct {place.named}.")
 
 
 def _by_name(row: Backbone, folder: Path) -> Path | None:
