@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest import mock
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -42,7 +44,8 @@ def serving() -> Iterator[Host]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield host
+        with mock.patch.dict(os.environ, no_proxy="127.0.0.1"):
+            yield host
     finally:
         server.shutdown()
         server.server_close()

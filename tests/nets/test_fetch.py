@@ -138,6 +138,7 @@ def test_a_host_that_falls_silent_is_given_up_after_a_while(tmp_path: Path, monk
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never answers
         monkeypatch.setattr(catalogue, "KERAS_HOST", f"http://127.0.0.1:{silent.getsockname()[1]}/")
         monkeypatch.setattr(fetch, "host_trouble", lambda host: "")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
         with pytest.raises(FetchFailed, match="broke off: .*timed out"):
             fetch_file(STATED, tmp_path, stall_s=0.2)
 
@@ -147,6 +148,7 @@ def test_a_host_that_cannot_be_reached_is_asked_once_for_all_files(
 ) -> None:
     with serving() as gone:
         monkeypatch.setattr(catalogue, "KERAS_HOST", gone.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     host_trouble.cache_clear()
     for name in ("a.h5", "b.h5"):
         with pytest.raises(FetchFailed, match=rf"{name}: {gone.url} cannot be reached \(.*Connection refused"):
