@@ -61,7 +61,8 @@ def import_stock(source: Path, to: Path | None, *, force: bool, hear: Hear) -> t
             )
         listed = read_listing(target)
         missing = {name: entry for name, entry in entries.items() if states[name] != "here"}
-        _stage(source, missing, target / STAGING, hear)
+        if missing:
+            _stage(source, missing, target / STAGING, hear)
         for name in missing:
             (target / STAGING / name).replace(target / name)
         merged = (*entries.values(), *(entry for entry in listed if entry.file not in entries))
