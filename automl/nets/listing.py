@@ -42,6 +42,12 @@ class Entry:
     source: str = ""
     more: Mapping[str, object] = field(default_factory=dict, hash=False)  # the other keys
 
+    @property
+    def size_px(self) -> object:
+        """Edge of the input that the class was called with; None where the entry does not say."""
+        shape = self.kwargs.get("input_shape")
+        return shape[0] if isinstance(shape, list) and shape else None
+
     def fits(self, row: Backbone) -> bool:
         """Whether the file holds this backbone: same class, and the same arguments where both name them."""
         return self.backbone == row.keras_class and all(

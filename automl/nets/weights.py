@@ -73,14 +73,15 @@ def places(folder: Path | None, cache: Path | None = None) -> tuple[Place, ...]:
 
 
 def locate(row: Backbone, place: Place) -> Located | None:
-    """The file there that is said to hold the backbone's weights: by weights.yaml (the first that fits), else by name.
+    """The file there that is said to hold the backbone's weights: by weights.yaml, else by name.
 
+    Of several entries that fit, the first that was trained at the backbone's native size, else the first.
     Raises: WrongWeights: no such folder; weights.yaml cannot be read, or names a file that does not lie beside it.
     """
     _need_folder(place)
-    for entry in read_listing(place.path):
-        if not entry.fits(row):
-            continue
+    fitting = [entry for entry in read_listing(place.path) if entry.fits(row)]
+    if fitting:
+        entry = next((entry for entry in fitting if entry.size_px == row.size_px), fitting[0])
         path = place.path / entry.file
         if Path(entry.file).name != entry.file or not path.is_file():
             raise WrongWeights(

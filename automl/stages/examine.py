@@ -1,4 +1,4 @@
-"""What only a Keras process can say: backend, devices, precision, and whether a network takes its weights."""
+"""The doctor's body in a Keras process: backend, devices, precision, and the weights that can be found."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from automl.errors import AutomlError, WrongWeights
+from automl.errors import AutomlError
 from automl.nets.build import check_weights_fit
-from automl.nets.catalogue import BACKBONES, backbone_named
+from automl.nets.catalogue import BACKBONES
 from automl.nets.weights import find_weights
 from automl.recipe.model import Weights
-from automl.types import WeightsFound
 
 
 def examine_keras(arguments: Mapping[str, Any]) -> dict[str, object]:
@@ -44,18 +43,6 @@ def _weights(name: str, folder: Path | None) -> dict[str, object]:
     if found.source == "random":
         return {"answer": "none here; a run downloads them, or else starts from random weights", "ok": True}
     return {"answer": f"{found.source}: {found.path}", "ok": True}
-
-
-def load_weights(arguments: Mapping[str, Any]) -> dict[str, object]:
-    """Args: arguments: {"backbone", "path"}. Returns: {"fault"}: why the network does not take the file, or ""."""
-    row = backbone_named(arguments["backbone"])
-    try:
-        check_weights_fit(row, WeightsFound(backbone=row.name, source="folder", path=arguments["path"], sha256=""))
-    except WrongWeights as error:
-        return {"fault": str(error)}
-    except RuntimeError as error:  # as HDF5's library has it of damaged files
-        return {"fault": f"{arguments['path']} cannot be the weights of {row.name}: {error}"}
-    return {"fault": ""}
 
 
 def _name(gpu: Any) -> str:

@@ -18,7 +18,7 @@ from automl.nets.weights import Place, need_known, places
 from automl.runtime.children import Children
 from automl.weights.stock import Hear
 
-LOAD: Final = "automl.stages.examine:load_weights"
+LOAD: Final = "automl.stages.load_weights:load_weights"
 
 Load = Callable[[Backbone, Path], str]  # why the network does not take the file; "": it does
 

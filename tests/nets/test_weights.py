@@ -85,6 +85,21 @@ def test_a_listing_names_files_by_class_and_arguments(places: Places) -> None:
     assert in_folder(SMALL, places.folder) is None
 
 
+def test_of_several_listed_files_that_of_the_native_size_is_taken(places: Places) -> None:
+    for name in ("unsaid.h5", "at-128.h5", "at-224.h5"):
+        places.put("folder", name)
+    entry = {"backbone": "MobileNetV2", "kwargs": {"include_top": False}}
+    sizes = {"at-128.h5": 128, "at-224.h5": 224}
+    sized = [
+        {"file": name, **entry, "kwargs": {"include_top": False, "input_shape": [px, px, 3]}}
+        for name, px in sizes.items()
+    ]
+    places.list({"file": "unsaid.h5", **entry}, *sized)
+    found = in_folder(MOBILENET, places.folder)
+    assert found is not None
+    assert found.path == str(places.folder / "at-224.h5")
+
+
 def test_the_licence_that_a_listing_states_is_recorded_with_the_weights(places: Places) -> None:
     places.put("folder", "right.h5")
     entry = {"file": "right.h5", "backbone": "MobileNetV2", "kwargs": {"include_top": False}, "licence": "AGPL-3.0"}
