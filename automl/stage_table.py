@@ -68,4 +68,7 @@ NEED_REPLACEABLE: Final = "automl.bundle.publish:need_replaceable"
 BUNDLE_FAULTS: Final = "automl.bundle.checksums:faults_by"
 """May a bundle's place be taken, and is a published one whole; light as well."""
 
+NEED_WEIGHTS_FOLDERS: Final = "automl.nets.weights:need_folders"
+"""Are --weights and $AUTOML_WEIGHTS folders; light as well."""
+
 STAGE_NAMES: Final = tuple(stage.name for stage in STAGES)

@@ -168,6 +168,7 @@ class WeightsFound:
     source: Literal["folder", "cache", "download", "random"]
     path: str  # "" for random
     sha256: str  # "" for random
+    licence: str = ""  # of this file, as the weights.yaml beside it says; "": it says none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
