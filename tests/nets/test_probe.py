@@ -1,25 +1,16 @@
-"""The probe against scikit-learn, its choice of regularisation, and the laws of folds and subsets."""
+"""The probe against scikit-learn, its choice of regularisation, and its weights."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from automl.nets import probe
-from automl.nets.probe import (
-    GRID,
-    ProbeFit,
-    assign_folds,
-    choose_c,
-    fit_probe,
-    knn_accuracy,
-    log_losses,
-    stratified_subset,
-)
+from automl.nets.folds import stratified_subset
+from automl.nets.logistic import SHIPPED, fit_logistic, rotate
+from automl.nets.probe import GRID, ProbeFit, choose_c, fit_probe, knn_accuracy
 
 
 def clouds(n: int, d: int, n_classes: int, *, apart: float = 1.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -125,33 +116,6 @@ def test_the_grid_runs_from_strong_to_weak_and_is_reported_whole() -> None:
     assert [fold.c for fold in fit(features, labels, 2).grid] == list(GRID)
 
 
-labels_of_images = st.lists(st.integers(0, 4), min_size=2, max_size=80).map(lambda one: np.array(one, np.int64))
-
-
-@settings(deadline=None, max_examples=50)
-@given(labels=labels_of_images, folds=st.integers(2, 8), seed=st.integers(1, 99))
-def test_folds_are_of_one_size_and_share_every_class_evenly(labels: np.ndarray, folds: int, seed: int) -> None:
-    fold = assign_folds(labels, folds, seed=seed)
-    made = min(folds, len(labels))
-    assert set(fold) == set(range(made))
-    sizes = np.bincount(fold, minlength=made)
-    assert sizes.max() - sizes.min() <= 1
-    for label in np.unique(labels):
-        counts = np.bincount(fold[labels == label], minlength=made)
-        assert counts.max() - counts.min() <= 1
-
-
-@settings(deadline=None, max_examples=50)
-@given(labels=labels_of_images, most=st.integers(1, 90), seed=st.integers(1, 99))
-def test_a_subset_holds_each_class_by_its_share(labels: np.ndarray, most: int, seed: int) -> None:
-    rows = stratified_subset(labels, most, seed=seed)
-    assert len(rows) == min(most, len(labels))
-    assert list(rows) == sorted(set(rows))
-    for label in np.unique(labels):
-        wanted = (labels == label).sum() * len(rows) / len(labels)
-        assert abs((labels[rows] == label).sum() - wanted) <= 1.5
-
-
 def test_nearest_neighbours_leave_the_image_itself_out() -> None:
     features, labels = clouds(600, 12, 3, apart=0.4)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
@@ -160,19 +124,14 @@ def test_nearest_neighbours_leave_the_image_itself_out() -> None:
     assert knn_accuracy(features[:3], labels[:3], neighbours=5) == 0.0
 
 
-def test_log_loss_counts_no_probability_as_nothing() -> None:
-    found = log_losses(np.array([[0.0, 1.0], [0.5, 0.5]], np.float32), np.array([0, 1]))
-    np.testing.assert_allclose(found, [-np.log(1e-7), np.log(2)], rtol=1e-6)
-
-
 def test_integer_weights_are_repeated_rows() -> None:
     features, labels = clouds(120, 12, 3, apart=0.4)
     times = np.random.default_rng(2).integers(0, 4, len(labels))
     weighted = fit_probe(features, labels, 3, weights=times.astype(np.float32), folds=5, neighbours=5, seed=1)
     again = np.repeat(np.arange(len(labels)), times)
     x = ((features - weighted.probe.mean) / weighted.probe.scale).astype(np.float32)[again]
-    repeated = probe._fit(probe._rotate(x), labels[again], 3, weighted.c, None, tolerance=probe.SHIPPED)
-    kernel = probe._rotate(x).basis @ repeated[:-1]
+    repeated = fit_logistic(rotate(x), labels[again], 3, weighted.c, None, tolerance=SHIPPED)
+    kernel = rotate(x).basis @ repeated[:-1]
 
     assert (times == 0).sum() > 10
     np.testing.assert_allclose(weighted.probe.mean, features[again].mean(axis=0), rtol=1e-5)

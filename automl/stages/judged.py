@@ -1,0 +1,125 @@
+"""One backbone's item in pick: its features and its probe, committed by its score.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Final, cast
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from automl.code import load_entry
+from automl.metrics.bootstrap import accuracy_interval
+from automl.nets.build import build_backbone, build_extractor, load_pretrained
+from automl.nets.catalogue import backbone_named
+from automl.nets.features import extract_features
+from automl.nets.logistic import log_losses
+from automl.nets.probe import Probe, ProbeFit
+from automl.nets.ranking import RESAMPLES, Judged
+from automl.nets.weights import Weighted
+from automl.runs.atomic import write_bytes, write_with
+from automl.runtime.context import StageContext
+from automl.task_table import task_named
+from automl.types import BackboneScore, PixelRows, WeightsFound
+
+BATCH: Final = 32  # images a forward pass
+
+_SCORE: Final = TypeAdapter(BackboneScore)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """The images as pick sees them."""
+
+    pixels: PixelRows  # (n, size, size, 3), by row
+    train: tuple[NDArray[np.int64], NDArray[np.int64]]  # map rows, labels
+    validation: tuple[NDArray[np.int64], NDArray[np.int64]]
+    n_classes: int
+    weights: NDArray[np.float32] | None  # of the training images' losses; None: they count alike
+
+
+def judge(ctx: StageContext, one: Weighted, data: Data, *, place: int, n_all: int) -> Judged:
+    """Features and probe of one backbone; its score.json commits them."""
+    name, seed, n = one.row.name, ctx.recipe.seed, len(data.pixels)
+
+    def progress(images: int, _: int) -> None:
+        ctx.progress(place * n + images, n_all * n, f"{name}: features")
+
+    ctx.progress(place * n, n_all * n, f"{name}: build")
+    extractor, params_m = seeded_extractor(one.row.name, one.weights, data, seed)
+    seen = extract_features(extractor, data.pixels, batch_size=BATCH, progress=progress)
+    write_with(ctx.output(f"{name}/features.npy"), lambda file: np.save(file, seen.features))
+    ctx.progress((place + 1) * n, n_all * n, f"{name}: probe")
+    fitted = fit_probe_of(ctx, seen.features[data.train[0]], data)
+    rows, labels = data.validation
+    probabilities = fitted.probe.predict(seen.features[rows])
+    score = BackboneScore(
+        backbone=name,
+        weights=one.weights,
+        params_m=params_m,
+        size_px=data.pixels.shape[1],
+        n_features=seen.features.shape[1],
+        images_s=seen.images_s,
+        knn_accuracy=fitted.knn_accuracy,
+        probe_accuracy=accuracy_interval(fitted.out_of_fold, resamples=RESAMPLES, seed=seed),
+        probe_c=fitted.c,
+        validation_accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
+        validation_loss=float(log_losses(probabilities, labels).mean()),
+    )
+    write_with(ctx.output(f"{name}/probe.npz"), partial(np.savez, **asdict(fitted.probe)))
+    write_with(ctx.output(f"{name}/out_of_fold.npy"), lambda file: np.save(file, fitted.out_of_fold))
+    write_with(ctx.output(f"{name}/held_out.npy"), lambda file: np.save(file, fitted.held_out))
+    # score.json comes last: whoever sees it may trust the files beside it.
+    write_bytes(ctx.output(f"{name}/score.json"), _SCORE.dump_json(score, indent=2))
+    return Judged(score=score, out_of_fold=fitted.out_of_fold)
+
+
+def read_item(ctx: StageContext, name: str, weights: WeightsFound) -> Judged | None:
+    """What an earlier, interrupted process committed for this backbone, if it began from the same weights."""
+    try:
+        score = _SCORE.validate_json(ctx.output(f"{name}/score.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    if score.weights.sha256 != weights.sha256:
+        return None
+    out_of_fold = np.load(ctx.output(f"{name}/out_of_fold.npy"), allow_pickle=False)
+    # Found elsewhere now (in the cache after the download, say), the bytes are the same.
+    return Judged(score=replace(score, weights=weights), out_of_fold=out_of_fold)
+
+
+def fit_probe_of(ctx: StageContext, features: NDArray[np.float32], data: Data) -> ProbeFit:
+    """The task's quick fit on the training part's features."""
+    fit_probe = cast("Callable[..., ProbeFit]", load_entry(task_named(ctx.recipe.task).probe))
+    settings = ctx.recipe.pick
+    return fit_probe(
+        features,
+        data.train[1],
+        data.n_classes,
+        weights=data.weights,
+        folds=settings.folds,
+        neighbours=settings.neighbours,
+        seed=ctx.recipe.seed,
+    )
+
+
+def read_probe(ctx: StageContext, name: str) -> Probe:
+    """The probe that _judge wrote for this backbone."""
+    with np.load(ctx.output(f"{name}/probe.npz"), allow_pickle=False) as arrays:
+        return Probe(**arrays)
+
+
+def seeded_extractor(name: str, weights: WeightsFound, data: Data, seed: int) -> tuple[Any, float]:
+    """The backbone up to its features, and its parameters in millions.
+
+    Seeded each time, so that a random one is the same whenever it is built.
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    backbone = build_backbone(backbone_named(name), data.pixels.shape[1])
+    if weights.source != "random":
+        load_pretrained(backbone, weights)
+    return build_extractor(backbone), backbone.count_params() / 1e6
