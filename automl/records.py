@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from automl.types import (
+    Against,
     BackboneScore,
+    BaselineScore,
     Epoch,
     Finding,
     FitSettings,
@@ -84,9 +86,9 @@ class Picked:
     """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
 
     BACKBONE/probe.npz (mean, scale, kernel, bias), BACKBONE/held_out.npy (float32, training images x classes, in pack's
-    order: probabilities by fits that had not seen the image), suspects.csv, first/model.weights.h5 (the best probe as a
-    whole network), first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the class
-    shares alone).
+    order: probabilities by fits that had not seen the image), baselines.npz (the colours' probe: mean, scale, kernel,
+    bias), suspects.csv, first/model.weights.h5 (the best probe as a whole network), first/start.weights.h5 (where the
+    backbone is random: the same backbone, a head that knows the class shares alone).
     """
 
     ranking: tuple[BackboneScore, ...]
@@ -99,6 +101,7 @@ class Picked:
     flip_accuracy: float
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()  # of train and validation; the test images are not looked at
+    baselines: tuple[BaselineScore, ...] = ()  # the plainest first; empty: by an earlier version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +165,8 @@ class Evaluated:
     validation: Scores  # of the chosen variant
     mistakes: tuple[Mistake, ...]  # at most 24
     read_at: str  # ISO time; the test set was not read before
+    against: tuple[Against, ...] = ()  # the chosen variant and each baseline, in their order
+    unbeaten: str = ""  # in words, those that it does not beat by more than the interval; "": it beats all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from automl.nets.logistic import (
     rotate,
     softmax,
 )
+from automl.nets.neighbours import knn_accuracy
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -57,8 +59,18 @@ class Probe:
 
     def predict(self, features: Floats) -> Floats:
         """Probabilities, float32 (n, classes), of features (n, d)."""
+        return softmax(self.standardise(features) @ self.kernel + self.bias)
+
+    def standardise(self, features: Floats) -> Floats:
+        """Features (n, d) as the probe weighs them: of mean 0 and spread 1 over the training part."""
         standardised: Floats = (features - self.mean) / self.scale
-        return softmax(standardised @ self.kernel + self.bias)
+        return standardised
+
+
+def read_probe(path: Path) -> Probe:
+    """The probe that lies in a .npz file, each field by its name."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return Probe(**arrays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,23 +201,3 @@ def cross_validate(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(hold_out, range(int(fold.max()) + 1)))
     return probabilities
-
-
-def knn_accuracy(x: Floats, labels: Ints, *, neighbours: int) -> float:
-    """Leave-one-out accuracy of the k nearest by cosine; they vote with their similarity, which decides ties.
-
-    Args:
-        x: float32 (n, d), standardised; n >= 2.
-    """
-    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    k = min(neighbours, len(x) - 1)
-    right = 0
-    for start in range(0, len(x), 512):
-        similarity = unit[start : start + 512] @ unit.T
-        rows = np.arange(len(similarity))
-        similarity[rows, start + rows] = -np.inf
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        votes = np.zeros((len(rows), int(labels.max()) + 1))
-        np.add.at(votes, (rows[:, None], labels[nearest]), 1.0 + 1e-3 * similarity[rows[:, None], nearest])
-        right += int(np.count_nonzero(votes.argmax(axis=1) == labels[start : start + 512]))
-    return right / len(x)

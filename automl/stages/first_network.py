@@ -12,8 +12,10 @@ from automl.errors import StageFailed
 from automl.nets.build import attach_head, load_network, save_weights
 from automl.nets.features import extract_features
 from automl.nets.head import reset_head, set_head
+from automl.nets.probe import read_probe
 from automl.runtime.context import StageContext
-from automl.stages.judged import BATCH, Data, read_probe, seeded_extractor
+from automl.stages.judged import BATCH, seeded_extractor
+from automl.stages.pick_data import Data
 from automl.types import Network, WeightsFound
 
 FIRST: Final = "first/model.weights.h5"
@@ -33,7 +35,7 @@ def save_first(
     ctx.progress(0, 2, f"{name}: saving the probe as a network")
     extractor, _ = seeded_extractor(name, weights, data, ctx.recipe.seed)
     model = attach_head(extractor, network, ctx.recipe.task)
-    probe = read_probe(ctx, name)
+    probe = read_probe(ctx.output(f"{name}/probe.npz"))
     set_head(model, mean=probe.mean, scale=probe.scale, kernel=probe.kernel, bias=probe.bias)
     save_weights(model, ctx.output(FIRST))
 

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from automl.code import load_entry
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import build_backbone, build_extractor, load_pretrained
 from automl.nets.catalogue import backbone_named
 from automl.nets.features import extract_features
 from automl.nets.logistic import log_losses
-from automl.nets.probe import Probe, ProbeFit
 from automl.nets.ranking import RESAMPLES, Judged
 from automl.nets.weights import Weighted
 from automl.runs.atomic import write_bytes, write_with
 from automl.runtime.context import StageContext
-from automl.task_table import task_named
-from automl.types import BackboneScore, PixelRows, WeightsFound
+from automl.stages.pick_data import Data, fit_probe_of
+from automl.types import BackboneScore, WeightsFound
 
 BATCH: Final = 32  # images a forward pass
 
 _SCORE: Final = TypeAdapter(BackboneScore)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """The images as pick sees them."""
-
-    pixels: PixelRows  # (n, size, size, 3), by row
-    train: tuple[NDArray[np.int64], NDArray[np.int64]]  # map rows, labels
-    validation: tuple[NDArray[np.int64], NDArray[np.int64]]
-    n_classes: int
-    weights: NDArray[np.float32] | None  # of the training images' losses; None: they count alike
 
 
 def judge(ctx: StageContext, one: Weighted, data: Data, *, place: int, n_all: int) -> Judged:
@@ -89,27 +74,6 @@ def read_item(ctx: StageContext, name: str, weights: WeightsFound) -> Judged | N
     out_of_fold = np.load(ctx.output(f"{name}/out_of_fold.npy"), allow_pickle=False)
     # Found elsewhere now (in the cache after the download, say), the bytes are the same.
     return Judged(score=replace(score, weights=weights), out_of_fold=out_of_fold)
-
-
-def fit_probe_of(ctx: StageContext, features: NDArray[np.float32], data: Data) -> ProbeFit:
-    """The task's quick fit on the training part's features."""
-    fit_probe = cast("Callable[..., ProbeFit]", load_entry(task_named(ctx.recipe.task).probe))
-    settings = ctx.recipe.pick
-    return fit_probe(
-        features,
-        data.train[1],
-        data.n_classes,
-        weights=data.weights,
-        folds=settings.folds,
-        neighbours=settings.neighbours,
-        seed=ctx.recipe.seed,
-    )
-
-
-def read_probe(ctx: StageContext, name: str) -> Probe:
-    """The probe that _judge wrote for this backbone."""
-    with np.load(ctx.output(f"{name}/probe.npz"), allow_pickle=False) as arrays:
-        return Probe(**arrays)
 
 
 def seeded_extractor(name: str, weights: WeightsFound, data: Data, seed: int) -> tuple[Any, float]:

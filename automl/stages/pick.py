@@ -14,12 +14,15 @@ from automl.data.store import open_pixels, store_name
 from automl.data.weights import read_weights
 from automl.nets.catalogue import candidates
 from automl.nets.mirrored import flip_is_safe
+from automl.nets.probe import read_probe
 from automl.nets.ranking import Judged, rank
 from automl.nets.weights import Weighted, with_weights
 from automl.records import Checked, Packed, Picked
 from automl.runtime.context import StageContext
+from automl.stages.baselines import fit_baselines
 from automl.stages.first_network import FIRST, FRESH, save_first, save_fresh
-from automl.stages.judged import Data, judge, read_item, read_probe
+from automl.stages.judged import judge, read_item
+from automl.stages.pick_data import Data
 from automl.stages.suspects import find_suspects
 from automl.types import Network
 
@@ -32,7 +35,8 @@ def run(ctx: StageContext) -> Picked:
     Each backbone is committed when its score.json is written; a stage that was killed goes on after the last.
 
     Reads: the store of pixels, pack's index, check/images.csv. Writes: BACKBONE/features.npy, probe.npz, held_out.npy,
-        score.json; suspects.csv; first/model.weights.h5 and, where the backbone is random, first/start.weights.h5.
+        score.json; baselines.npz; suspects.csv; first/model.weights.h5 and, where the backbone is random,
+        first/start.weights.h5.
     Raises: WrongWeights: a weights file is not for its backbone; StageFailed: the saved network differs from its probe.
     """
     warnings: list[str] = []
@@ -62,9 +66,16 @@ def run(ctx: StageContext) -> Picked:
     random = best.weights.source == "random"
     if random:
         save_fresh(ctx, network, data)
-    probe = read_probe(ctx, best.backbone)
+    baselines = fit_baselines(ctx, best.backbone, data)
     findings = find_suspects(
-        ctx, best.backbone, probe, data.pixels, data.train, data.validation, checked.classes, pretrained=not random
+        ctx,
+        best.backbone,
+        read_probe(ctx.output(f"{best.backbone}/probe.npz")),
+        data.pixels,
+        data.train,
+        data.validation,
+        checked.classes,
+        pretrained=not random,
     )
     return Picked(
         ranking=ranking,
@@ -77,6 +88,7 @@ def run(ctx: StageContext) -> Picked:
         flip_accuracy=float(mirrored.mean()),
         warnings=tuple(warnings),
         findings=findings,
+        baselines=baselines,
     )
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
 
 from automl.nets import probe
 from automl.nets.folds import stratified_subset
 from automl.nets.logistic import SHIPPED, fit_logistic, rotate
-from automl.nets.probe import GRID, ProbeFit, choose_c, fit_probe, knn_accuracy
+from automl.nets.probe import GRID, ProbeFit, choose_c, fit_probe
 
 
 def clouds(n: int, d: int, n_classes: int, *, apart: float = 1.0, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -114,14 +113,6 @@ def test_the_grid_runs_from_strong_to_weak_and_is_reported_whole() -> None:
     assert list(GRID) == sorted(GRID)
     features, labels = clouds(60, 10, 2)
     assert [fold.c for fold in fit(features, labels, 2).grid] == list(GRID)
-
-
-def test_nearest_neighbours_leave_the_image_itself_out() -> None:
-    features, labels = clouds(600, 12, 3, apart=0.4)
-    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    nearest = KNeighborsClassifier(n_neighbors=2).fit(unit, labels).kneighbors(unit, return_distance=False)[:, 1]
-    assert knn_accuracy(features, labels, neighbours=1) == (labels[nearest] == labels).mean()
-    assert knn_accuracy(features[:3], labels[:3], neighbours=5) == 0.0
 
 
 def test_integer_weights_are_repeated_rows() -> None:

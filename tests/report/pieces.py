@@ -8,7 +8,9 @@ import numpy as np
 
 from automl.report.pictures import Pixels
 from automl.types import (
+    Against,
     BackboneScore,
+    BaselineScore,
     ClassScore,
     Epoch,
     Interval,
@@ -88,6 +90,24 @@ def backbone(
         probe_c=0.003,
         validation_accuracy=accuracy + 0.01,
         validation_loss=1.2 - accuracy,
+    )
+
+
+def baselines(n: int) -> tuple[BaselineScore, ...]:
+    return (
+        BaselineScore(name="majority class", accuracy=interval(0.15, n)),
+        BaselineScore(name="colour thumbnail", accuracy=interval(0.43, n)),
+        BaselineScore(name="kNN on features", accuracy=interval(0.82, n)),
+        BaselineScore(name="linear probe", accuracy=interval(0.87, n)),
+    )
+
+
+def against(found: tuple[BaselineScore, ...], accuracy: float) -> tuple[Against, ...]:
+    """A model of that accuracy against them."""
+    gains = ((one, accuracy - one.accuracy.value) for one in found)
+    return tuple(
+        Against(baseline=one.name, accuracy=one.accuracy, gain=Interval(value=gain, low=gain - 0.03, high=gain + 0.03))
+        for one, gain in gains
     )
 
 

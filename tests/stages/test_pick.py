@@ -22,7 +22,7 @@ from automl.records import Checked, Picked
 from automl.runs.atomic import write_bytes
 from automl.runs.folder import RunFolder
 from automl.runtime.context import StageContext
-from automl.stages import check, first_network, judged, pack, pick, split
+from automl.stages import check, first_network, pack, pick, pick_data, split
 from tests.conftest import QuietFront, write_bars
 from tests.nets.rankings import answers, ranked_one
 
@@ -83,6 +83,16 @@ def test_the_best_probe_is_saved_as_a_network_that_predicts_what_the_record_says
     stored = np.load(ctx.output("smallnet/features.npy"))
     assert stored.shape == (checked.n_images, picked.ranking[0].n_features)
     np.testing.assert_allclose(features, stored[rows], rtol=1e-3, atol=1e-4)
+
+
+def test_the_baselines_are_judged_on_the_validation_part(finished: Finished) -> None:
+    baselines = {one.name: one.accuracy for one in finished.picked.baselines}
+    assert list(baselines) == ["majority class", "colour thumbnail", "kNN on features", "linear probe"]
+    labels = np.load(finished.ctx.input("pack", "validation-labels.npy"))
+    commonest = np.bincount(np.load(finished.ctx.input("pack", "train-labels.npy"))).argmax()
+    assert baselines["majority class"].value == (labels == commonest).mean()
+    assert baselines["linear probe"].value == finished.picked.ranking[0].validation_accuracy
+    assert all(one.low <= one.value <= one.high for one in baselines.values())
 
 
 def test_random_weights_are_warned_of_in_console_and_record(finished: Finished) -> None:
@@ -167,14 +177,14 @@ def test_the_weights_beside_the_labels_go_into_the_probe_and_the_shares(
         given.append(weights)
         raise RuntimeError("seen")
 
-    monkeypatch.setattr(judged, "load_entry", lambda _: fit_probe)
+    monkeypatch.setattr(pick_data, "load_entry", lambda _: fit_probe)
     rows = read_index(finished.ctx.folder.stage("pack"), "train")
     weights = relative([1.0 + label for label in rows[1]])
-    data = judged.Data(
+    data = pick_data.Data(
         pixels=np.zeros((1, 24, 24, 3), np.uint8), train=rows, validation=rows, n_classes=3, weights=weights
     )
     with pytest.raises(RuntimeError, match="seen"):
-        judged.fit_probe_of(finished.ctx, np.zeros((len(weights), 2), np.float32), data)
+        pick_data.fit_probe_of(finished.ctx, np.zeros((len(weights), 2), np.float32), data)
     assert given[0] is weights
 
     shares: list[np.ndarray] = []
