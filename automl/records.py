@@ -12,6 +12,7 @@ from automl.types import (
     Against,
     BackboneScore,
     BaselineScore,
+    CurvePoint,
     Epoch,
     Finding,
     FitSettings,
@@ -102,6 +103,8 @@ class Picked:
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()  # of train and validation; the test images are not looked at
     baselines: tuple[BaselineScore, ...] = ()  # the plainest first; empty: by an earlier version
+    learning_curve: tuple[CurvePoint, ...] = ()  # the fewest images first; the last has all
+    more_data: str = ""  # in words, whether more images would help; "": too few to say anything of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

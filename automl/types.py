@@ -185,6 +185,15 @@ class BackboneScore:
     validation_loss: float  # nats
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """The chosen backbone's probe, fitted on so many of the training images."""
+
+    images: int
+    accuracy: Interval  # on validation
+    gain: Interval | None  # paired: over the point before it; None: it is the first
+
+
 BaselineName = Literal["majority class", "colour thumbnail", "kNN on features", "linear probe"]
 ON_FEATURES: Final[frozenset[BaselineName]] = frozenset(("kNN on features", "linear probe"))
 """Baselines that know what the backbone knows; with few test images good models do not beat them for sure."""

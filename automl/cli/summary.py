@@ -69,6 +69,8 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             interval = f"95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}"
             lines.append((title, f"accuracy {accuracy['value']:.4f}{count} ({interval})"))
     lines += _baseline_lines(facts)
+    if facts.get("more_data"):
+        lines.append(("more data", facts["more_data"]))
     if "gate" in facts:
         gate = facts["gate"]
         same = f"{gate['same_class']}/{gate['n_files']} files classified as Keras does"

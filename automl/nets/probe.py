@@ -116,8 +116,7 @@ def fit_probe(
         folds: at least 2; fewer are made where there are fewer images.
         neighbours: k of the nearest neighbours.
     """
-    mean, spread = mean_and_spread(features, weights)
-    scale = np.where(spread > 1e-6 * max(spread.max(), 1e-12), spread, 1.0)  # a dead feature stays 0
+    mean, scale = _mean_and_scale(features, weights)
     x = ((features - mean) / scale).astype(np.float32)
     chosen = stratified_subset(labels, MOST_IMAGES, seed=seed)
     some_x, some_labels = x[chosen], labels[chosen]
@@ -136,15 +135,8 @@ def fit_probe(
             others = np.setdiff1d(np.arange(len(x)), chosen)
             fitted = fit_logistic(some, some_labels, n_classes, GRID[picked], None, some_weights, tolerance=SHIPPED)
             held_out[others] = predict_rotated(x[others] @ some.basis, fitted)
-        rotated = rotate(x)
-        fitted = fit_logistic(rotated, labels, n_classes, GRID[picked], None, weights, tolerance=SHIPPED)
     return ProbeFit(
-        probe=Probe(
-            mean=mean.astype(np.float32),
-            scale=scale.astype(np.float32),
-            kernel=(rotated.basis @ fitted[:-1]).astype(np.float32),
-            bias=fitted[-1].astype(np.float32),
-        ),
+        probe=_fit_standardised(mean, scale, x, labels, n_classes, GRID[picked], weights),
         c=GRID[picked],
         grid=tuple(
             Fold(c=c, accuracy=float(hits.mean()), loss=float(loss.mean()))
@@ -153,6 +145,38 @@ def fit_probe(
         out_of_fold=right[picked],
         held_out=held_out,
         knn_accuracy=knn_accuracy(some_x, some_labels, neighbours=neighbours),
+    )
+
+
+def fit_at(features: Floats, labels: Ints, n_classes: int, *, c: float, weights: Floats | None = None) -> Probe:
+    """The probe of these images with that C, which nothing is held out for; see fit_probe."""
+    mean, scale = _mean_and_scale(features, weights)
+    x = ((features - mean) / scale).astype(np.float32)
+    return _fit_standardised(mean, scale, x, labels, n_classes, c, weights)
+
+
+def _mean_and_scale(features: Floats, weights: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mean, spread = mean_and_spread(features, weights)
+    return mean, np.where(spread > 1e-6 * max(spread.max(), 1e-12), spread, 1.0)  # a dead feature stays 0
+
+
+def _fit_standardised(
+    mean: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    x: Floats,
+    labels: Ints,
+    n_classes: int,
+    c: float,
+    weights: Floats | None,
+) -> Probe:
+    with threadpool_limits(1):
+        rotated = rotate(x)
+        fitted = fit_logistic(rotated, labels, n_classes, c, None, weights, tolerance=SHIPPED)
+    return Probe(
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+        kernel=(rotated.basis @ fitted[:-1]).astype(np.float32),
+        bias=fitted[-1].astype(np.float32),
     )
 
 

@@ -47,6 +47,7 @@ def render(facts: Facts, pictures: bool) -> str:
             on_validation={one.name: one.accuracy for one in facts.picked.baselines},
             pairs=pairs[:PAIRS],
             more_pairs=len(pairs) > PAIRS,
+            learning_plot=plots.learning_plot(facts.picked.learning_curve),
             trials_plot=plots.trials_plot(facts.tuned.trials, facts.tuned.best, trained.probe_accuracy),
             curves=plots.curves(trained.epochs, trained.probe_accuracy, trained.probe_loss),
             tradeoff_plot=plots.tradeoff_plot(built, chosen, facts.made.max_accuracy_drop),

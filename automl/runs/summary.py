@@ -48,6 +48,8 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
         facts["backbone"] = picked.chosen
         facts["weights"] = asdict(picked.weights)
         facts["baselines"] = [{"name": one.name, "validation": asdict(one.accuracy)} for one in picked.baselines]
+        facts["learning_curve"] = [asdict(point) for point in picked.learning_curve]
+        facts["more_data"] = picked.more_data
     if tuned := record(Tuned):
         facts["trials"] = len(tuned.trials)
         facts["best_trial"] = tuned.best

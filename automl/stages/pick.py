@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from automl.data.pack import read_index
 from automl.data.store import open_pixels, store_name
 from automl.data.weights import read_weights
 from automl.nets.catalogue import candidates
+from automl.nets.learning_curve import answers_by_size, curve_points, more_data
 from automl.nets.mirrored import flip_is_safe
-from automl.nets.probe import read_probe
+from automl.nets.probe import Probe, read_probe
 from automl.nets.ranking import Judged, rank
 from automl.nets.weights import Weighted, with_weights
 from automl.records import Checked, Packed, Picked
@@ -24,7 +28,7 @@ from automl.stages.first_network import FIRST, FRESH, save_first, save_fresh
 from automl.stages.judged import judge, read_item
 from automl.stages.pick_data import Data
 from automl.stages.suspects import find_suspects
-from automl.types import Network
+from automl.types import BackboneScore, Network
 
 TIME_SHARE: Final = 0.25  # of the time left to the deadline that one more backbone may cost
 
@@ -67,10 +71,12 @@ def run(ctx: StageContext) -> Picked:
     if random:
         save_fresh(ctx, network, data)
     baselines = fit_baselines(ctx, best.backbone, data)
+    probe = read_probe(ctx.output(f"{best.backbone}/probe.npz"))
+    sizes, right = _learning_curve(ctx, best, probe, data)
     findings = find_suspects(
         ctx,
         best.backbone,
-        read_probe(ctx.output(f"{best.backbone}/probe.npz")),
+        probe,
         data.pixels,
         data.train,
         data.validation,
@@ -89,6 +95,8 @@ def run(ctx: StageContext) -> Picked:
         warnings=tuple(warnings),
         findings=findings,
         baselines=baselines,
+        learning_curve=curve_points(sizes, right, seed=ctx.recipe.seed),
+        more_data=more_data(sizes, right, seed=ctx.recipe.seed),
     )
 
 
@@ -108,3 +116,22 @@ def _judge_all(
             s_per_gmac = (time.monotonic() - started) / one.row.gmacs
         judged.append(done)
     return judged
+
+
+def _learning_curve(
+    ctx: StageContext, best: BackboneScore, probe: Probe, data: Data
+) -> tuple[list[int], list[NDArray[np.bool_]]]:
+    """The chosen backbone's probe by the number of training images, judged on validation; see learning_curve.py."""
+    ctx.progress(0, 1, f"{best.backbone}: learning curve")
+    features = np.load(ctx.output(f"{best.backbone}/features.npy"), mmap_mode="r")
+    rows, labels = data.train
+    held, truth = data.validation
+    return answers_by_size(
+        features[rows],
+        labels,
+        (features[held], truth),
+        probe,
+        c=best.probe_c,
+        weights=data.weights,
+        seed=ctx.recipe.seed,
+    )

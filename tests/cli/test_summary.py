@@ -39,3 +39,8 @@ def test_baselines_that_are_not_beaten_are_told_once(capsys):
     assert capsys.readouterr().out.count(text) == 1
     print_summary({**facts, "warnings": [text]})
     assert capsys.readouterr().out.count(text) == 1
+
+
+def test_whether_more_images_would_help_is_a_line_of_its_own(capsys):
+    print_summary({"name": "demo", "state": "done", "more_data": "more images like these would help little"})
+    assert "  more data  more images like these would help little\n" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from automl.types import (
     BackboneScore,
     BaselineScore,
     ClassScore,
+    CurvePoint,
     Epoch,
     Interval,
     Scores,
@@ -99,6 +100,15 @@ def baselines(n: int) -> tuple[BaselineScore, ...]:
         BaselineScore(name="colour thumbnail", accuracy=interval(0.43, n)),
         BaselineScore(name="kNN on features", accuracy=interval(0.82, n)),
         BaselineScore(name="linear probe", accuracy=interval(0.87, n)),
+    )
+
+
+def learning_curve(n: int) -> tuple[CurvePoint, ...]:
+    gains = (None, Interval(value=0.059, low=0.02, high=0.098), Interval(value=0.041, low=0.01, high=0.072))
+    sizes, accuracies = (164, 329, 657), (0.77, 0.829, 0.87)
+    return tuple(
+        CurvePoint(images=size, accuracy=interval(accuracy, n), gain=gain)
+        for size, accuracy, gain in zip(sizes, accuracies, gains, strict=True)
     )
 
 

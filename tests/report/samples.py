@@ -39,6 +39,7 @@ from tests.report.pieces import (
     epochs_of,
     fp32,
     interval,
+    learning_curve,
     picture,
     scores,
     variant,
@@ -225,6 +226,9 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
                 ),
             ),
             baselines=baselines(validation.n),
+            learning_curve=learning_curve(validation.n),
+            more_data="from 329 to 657 training images the probe gained +4.1 points (95 % interval +1.0 to +7.2): more "
+            "images should help, twice as many by about 2.6 points, if it goes on so",
         ),
         tuned=Tuned(
             trials=trials,

@@ -95,6 +95,14 @@ def test_the_baselines_are_judged_on_the_validation_part(finished: Finished) -> 
     assert all(one.low <= one.value <= one.high for one in baselines.values())
 
 
+def test_the_learning_curve_ends_with_the_chosen_probe_and_is_told_in_words(finished: Finished) -> None:
+    curve = finished.picked.learning_curve
+    n = len(np.load(finished.ctx.input("pack", "train-rows.npy")))
+    assert [point.images for point in curve] == [round(n / 4), round(n / 2), n]
+    assert curve[-1].accuracy.value == finished.picked.ranking[0].validation_accuracy
+    assert "images" in finished.picked.more_data
+
+
 def test_random_weights_are_warned_of_in_console_and_record(finished: Finished) -> None:
     assert finished.picked.weights.source == "random"
     assert finished.picked.warnings == ("smallnet starts from random weights: it learns from this dataset alone",)
