@@ -87,9 +87,10 @@ class Picked:
     """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
 
     BACKBONE/probe.npz (mean, scale, kernel, bias), BACKBONE/held_out.npy (float32, training images x classes, in pack's
-    order: probabilities by fits that had not seen the image), baselines.npz (the colours' probe: mean, scale, kernel,
-    bias), suspects.csv, first/model.weights.h5 (the best probe as a whole network), first/start.weights.h5 (where the
-    backbone is random: the same backbone, a head that knows the class shares alone).
+    order: probabilities by fits that had not seen the image), BACKBONE/inputs.json (what these were computed from),
+    baselines.npz (the colours' probe: mean, scale, kernel, bias), suspects.csv, first/model.weights.h5 (the best probe
+    as a whole network), first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the
+    class shares alone).
     """
 
     ranking: tuple[BackboneScore, ...]
@@ -102,6 +103,7 @@ class Picked:
     flip_accuracy: float
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()  # of train and validation; the test images are not looked at
+    taken_over: tuple[str, ...] = ()  # backbones that an earlier pick of the run had judged
     baselines: tuple[BaselineScore, ...] = ()  # the plainest first; empty: by an earlier version
     learning_curve: tuple[CurvePoint, ...] = ()  # the fewest images first; the last has all
     more_data: str = ""  # in words, whether more images would help; "": too few to say anything of it

@@ -23,7 +23,7 @@ class Stage:
 
 STAGES: Final = (
     Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=3,
-          recipe=("task", "data", "check", "pack", "backbones"), does="open and decode every file"),
+          recipe=("task", "data", "check", "pack"), does="open and decode every file"),
     Stage(name="split", entry="automl.stages.split:run", record="Parted", kind="plain", version=3,
           recipe=("seed", "split"), does="cut train, validation and test"),
     Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=2,

@@ -17,9 +17,10 @@ from automl.nets.features import extract_features
 from automl.nets.logistic import log_losses
 from automl.nets.ranking import RESAMPLES, Judged
 from automl.nets.weights import Weighted
-from automl.runs.atomic import write_bytes, write_with
+from automl.runs.atomic import write_bytes, write_json, write_with
 from automl.runtime.context import StageContext
 from automl.stages.pick_data import Data, fit_probe_of
+from automl.stages.pick_reuse import INPUTS, began_from
 from automl.types import BackboneScore, WeightsFound
 
 BATCH: Final = 32  # images a forward pass
@@ -27,7 +28,7 @@ BATCH: Final = 32  # images a forward pass
 _SCORE: Final = TypeAdapter(BackboneScore)
 
 
-def judge(ctx: StageContext, one: Weighted, data: Data, *, place: int, n_all: int) -> Judged:
+def judge(ctx: StageContext, one: Weighted, data: Data, inputs: dict[str, object], *, place: int, n_all: int) -> Judged:
     """Features and probe of one backbone; its score.json commits them."""
     name, seed, n = one.row.name, ctx.recipe.seed, len(data.pixels)
 
@@ -58,18 +59,22 @@ def judge(ctx: StageContext, one: Weighted, data: Data, *, place: int, n_all: in
     write_with(ctx.output(f"{name}/probe.npz"), partial(np.savez, **asdict(fitted.probe)))
     write_with(ctx.output(f"{name}/out_of_fold.npy"), lambda file: np.save(file, fitted.out_of_fold))
     write_with(ctx.output(f"{name}/held_out.npy"), lambda file: np.save(file, fitted.held_out))
+    write_json(ctx.output(f"{name}/{INPUTS}"), inputs)
     # score.json comes last: whoever sees it may trust the files beside it.
     write_bytes(ctx.output(f"{name}/score.json"), _SCORE.dump_json(score, indent=2))
     return Judged(score=score, out_of_fold=fitted.out_of_fold)
 
 
-def read_item(ctx: StageContext, name: str, weights: WeightsFound) -> Judged | None:
-    """What an earlier, interrupted process committed for this backbone, if it began from the same weights."""
+def read_item(ctx: StageContext, name: str, weights: WeightsFound, inputs: dict[str, object]) -> Judged | None:
+    """What was committed for this backbone, by an interrupted process or by take_over, if it began from these inputs.
+
+    Raises: nothing; what cannot be read is computed again.
+    """
+    if not began_from(ctx.folder.stage(ctx.stage) / name, inputs):
+        return None
     try:
         score = _SCORE.validate_json(ctx.output(f"{name}/score.json").read_bytes())
     except (OSError, ValidationError):
-        return None
-    if score.weights.sha256 != weights.sha256:
         return None
     out_of_fold = np.load(ctx.output(f"{name}/out_of_fold.npy"), allow_pickle=False)
     # Found elsewhere now (in the cache after the download, say), the bytes are the same.

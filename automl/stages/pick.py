@@ -5,6 +5,7 @@ Its features then say which images and labels are doubtful (suspects.py).
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -27,6 +28,7 @@ from automl.stages.baselines import fit_baselines
 from automl.stages.first_network import FIRST, FRESH, save_first, save_fresh
 from automl.stages.judged import judge, read_item
 from automl.stages.pick_data import Data
+from automl.stages.pick_reuse import inputs_of, inputs_with, take_over
 from automl.stages.suspects import find_suspects
 from automl.types import BackboneScore, Network
 
@@ -36,7 +38,8 @@ TIME_SHARE: Final = 0.25  # of the time left to the deadline that one more backb
 def run(ctx: StageContext) -> Picked:
     """Probe each backbone, rank them, and save the best probe as a whole network.
 
-    Each backbone is committed when its score.json is written; a stage that was killed goes on after the last.
+    Each backbone is committed when its score.json is written; a stage that was killed goes on after the last. What an
+    earlier pick of the run computed from the same inputs is taken over.
 
     Reads: the store of pixels, pack's index, check/images.csv. Writes: BACKBONE/features.npy, probe.npz, held_out.npy,
         score.json; baselines.npz; suspects.csv; first/model.weights.h5 and, where the backbone is random,
@@ -62,7 +65,7 @@ def run(ctx: StageContext) -> Picked:
     for note in choice.notes:
         warn(note)
     weighted = with_weights(choice.rows, ctx.weights, ctx.recipe.weights, warn=warn)
-    judged = _judge_all(ctx, weighted, data, warn)
+    judged, taken_over = _judge_all(ctx, weighted, data, inputs_of(ctx, data), warn)
     ranking, reason = rank(judged, seed=ctx.recipe.seed)
     best = ranking[0]
     network = Network(backbone=best.backbone, size_px=size_px, classes=checked.classes)
@@ -83,6 +86,7 @@ def run(ctx: StageContext) -> Picked:
         checked.classes,
         pretrained=not random,
     )
+    shutil.rmtree(ctx.folder.earlier("pick"), ignore_errors=True)
     return Picked(
         ranking=ranking,
         chosen=best.backbone,
@@ -93,6 +97,7 @@ def run(ctx: StageContext) -> Picked:
         flip_is_safe=flip_is_safe(plain, mirrored, data.validation[1], seed=ctx.recipe.seed),
         flip_accuracy=float(mirrored.mean()),
         warnings=tuple(warnings),
+        taken_over=taken_over,
         findings=findings,
         baselines=baselines,
         learning_curve=curve_points(sizes, right, seed=ctx.recipe.seed),
@@ -101,21 +106,32 @@ def run(ctx: StageContext) -> Picked:
 
 
 def _judge_all(
-    ctx: StageContext, weighted: Sequence[Weighted], data: Data, warn: Callable[[str], object]
-) -> list[Judged]:
-    """Judge every backbone, the cheapest first; one that the deadline leaves no time for is passed over."""
+    ctx: StageContext,
+    weighted: Sequence[Weighted],
+    data: Data,
+    inputs: dict[str, object],
+    warn: Callable[[str], object],
+) -> tuple[list[Judged], tuple[str, ...]]:
+    """Judge every backbone, the cheapest first; one that the deadline leaves no time for is passed over.
+
+    Returns: those judged, and the names of those that an earlier pick had judged.
+    """
     judged: list[Judged] = []
+    taken_over: list[str] = []
     s_per_gmac = 0.0  # as the last one took
     for one in weighted:
-        if (done := read_item(ctx, one.row.name, one.weights)) is None:
+        name, own = one.row.name, inputs_with(inputs, one)
+        if take_over(ctx, name, own):
+            taken_over.append(name)
+        if (done := read_item(ctx, name, one.weights, own)) is None:
             if judged and s_per_gmac * one.row.gmacs > TIME_SHARE * ctx.seconds_left():
-                warn(f"{one.row.name} is passed over: the deadline leaves no time for its probe")
+                warn(f"{name} is passed over: the deadline leaves no time for its probe")
                 continue
             started = time.monotonic()
-            done = judge(ctx, one, data, place=len(judged), n_all=len(weighted))
+            done = judge(ctx, one, data, own, place=len(judged), n_all=len(weighted))
             s_per_gmac = (time.monotonic() - started) / one.row.gmacs
         judged.append(done)
-    return judged
+    return judged, tuple(taken_over)
 
 
 def _learning_curve(

@@ -156,11 +156,11 @@ def test_a_backbone_cut_before_its_score_is_computed_again_with_the_same_result(
 
 
 def test_a_committed_backbone_whose_weights_file_is_another_now_is_computed_again(killed: StageContext) -> None:
-    score = killed.output("smallnet/score.json")
-    kept = json.loads(score.read_bytes())
-    kept["weights"]["sha256"] = "0" * 64
-    write_bytes(score, json.dumps(kept | {"images_s": -1.0}).encode())
-    assert pick.run(killed).ranking[0].images_s > 0
+    score, inputs = killed.output("smallnet/score.json"), killed.output("smallnet/inputs.json")
+    write_bytes(score, json.dumps(json.loads(score.read_bytes()) | {"images_s": 9e9}).encode())
+    assert pick.run(killed).ranking[0].images_s == 9e9
+    write_bytes(inputs, json.dumps(json.loads(inputs.read_bytes()) | {"weights": "0" * 64}).encode())
+    assert pick.run(killed).ranking[0].images_s < 9e9
 
 
 def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
@@ -172,7 +172,7 @@ def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
     warnings: list[str] = []
     # The folder holds no earlier items.
     late = replace(finished.ctx, folder=RunFolder(tmp_path), deadline_at=1.0)
-    assert pick._judge_all(late, rows, None, warnings.append) == [done]
+    assert pick._judge_all(late, rows, None, {}, warnings.append) == ([done], ())
     assert warnings == ["smallnet is passed over: the deadline leaves no time for its probe"]
 
 
