@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import build_backbone, build_extractor, load_pretrained
 from automl.nets.catalogue import backbone_named
-from automl.nets.features import extract_features
+from automl.nets.features import write_features
 from automl.nets.logistic import log_losses
 from automl.nets.ranking import RESAMPLES, Judged
 from automl.nets.weights import Weighted
@@ -36,20 +37,19 @@ def judge(ctx: StageContext, one: Weighted, data: Data, inputs: dict[str, object
         ctx.progress(place * n + images, n_all * n, f"{name}: features")
 
     ctx.progress(place * n, n_all * n, f"{name}: build")
-    extractor, params_m = seeded_extractor(one.row.name, one.weights, data, seed)
-    seen = extract_features(extractor, data.pixels, batch_size=BATCH, progress=progress)
-    write_with(ctx.output(f"{name}/features.npy"), lambda file: np.save(file, seen.features))
+    params_m, images_s = _write_features(ctx, one, data, progress)
+    features = np.load(ctx.output(f"{name}/features.npy"), mmap_mode="r")
     ctx.progress((place + 1) * n, n_all * n, f"{name}: probe")
-    fitted = fit_probe_of(ctx, seen.features[data.train[0]], data)
+    fitted = fit_probe_of(ctx, features[data.train[0]], data)
     rows, labels = data.validation
-    probabilities = fitted.probe.predict(seen.features[rows])
+    probabilities = fitted.probe.predict(features[rows])
     score = BackboneScore(
         backbone=name,
         weights=one.weights,
         params_m=params_m,
         size_px=data.pixels.shape[1],
-        n_features=seen.features.shape[1],
-        images_s=seen.images_s,
+        n_features=features.shape[1],
+        images_s=images_s,
         knn_accuracy=fitted.knn_accuracy,
         probe_accuracy=accuracy_interval(fitted.out_of_fold, resamples=RESAMPLES, seed=seed),
         probe_c=fitted.c,
@@ -63,6 +63,25 @@ def judge(ctx: StageContext, one: Weighted, data: Data, inputs: dict[str, object
     # score.json comes last: whoever sees it may trust the files beside it.
     write_bytes(ctx.output(f"{name}/score.json"), _SCORE.dump_json(score, indent=2))
     return Judged(score=score, out_of_fold=fitted.out_of_fold)
+
+
+def _write_features(
+    ctx: StageContext, one: Weighted, data: Data, progress: Callable[[int, int], object]
+) -> tuple[float, float]:
+    """Features of all images, batch by batch into the file: one network is held, and it goes before the probe comes.
+
+    Returns: the backbone's parameters in millions, and images a second.
+    """
+    extractor, params_m = seeded_extractor(one.row.name, one.weights, data, ctx.recipe.seed)
+    images_s = 0.0
+
+    def write(file: IO[bytes]) -> None:
+        nonlocal images_s
+        images_s = write_features(file, extractor, data.pixels, batch_size=BATCH, progress=progress)
+
+    write_with(ctx.output(f"{one.row.name}/features.npy"), write)
+    keras.utils.clear_session()
+    return params_m, images_s
 
 
 def read_item(ctx: StageContext, name: str, weights: WeightsFound, inputs: dict[str, object]) -> Judged | None:
