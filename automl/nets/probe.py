@@ -37,6 +37,7 @@ MOST_IMAGES: Final = 4000  # C, the out-of-fold predictions and the neighbours a
 NOISE_SE: Final = 3.0  # standard errors of a paired difference that count as noise; the best of eight looks too good
 NOISE_ACCURACY: Final = 0.01  # so little is noise always: fine-tuning moves the accuracy by more
 NOISE_LOSS: Final = 0.1  # nats; a probe above the best by more is too unsure to ship as it is
+LEAST_SPREAD: Final = 1e-7  # of a live feature; Keras' Normalization divides by no less, so the head could not follow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ def fit_at(features: Floats, labels: Ints, n_classes: int, *, c: float, weights:
 
 def _mean_and_scale(features: Floats, weights: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     mean, spread = mean_and_spread(features, weights)
-    return mean, np.where(spread > 1e-6 * max(spread.max(), 1e-12), spread, 1.0)  # a dead feature stays 0
+    return mean, np.where(spread > max(1e-6 * spread.max(), LEAST_SPREAD), spread, 1.0)  # a dead feature stays 0
 
 
 def _fit_standardised(

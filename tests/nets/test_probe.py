@@ -83,6 +83,16 @@ def test_a_dead_feature_and_a_class_without_images_are_endured() -> None:
     assert probabilities[:, 3].max() < 0.2
 
 
+def test_features_too_small_for_keras_to_standardise_are_dead() -> None:
+    """Those of an untrained MobileNetV2 spread by 1e-12: a head would not have followed the probe."""
+    features, labels = clouds(60, 20, 2, apart=2.0)
+    features -= features.mean(axis=0)
+    assert (fit(features, labels, 2).probe.scale != 1).all()
+    tiny = fit(features * np.float32(1e-12), labels, 2).probe
+    np.testing.assert_array_equal(tiny.scale, 1)
+    assert np.isfinite(tiny.predict(features * np.float32(1e-12))).all()
+
+
 def test_three_images_are_enough_for_a_fit_of_five_folds() -> None:
     features, labels = clouds(3, 4, 2)
     assert np.isfinite(fit(features, labels, 2).probe.predict(features)).all()
