@@ -243,7 +243,7 @@ def _make_ready(folder: Path, inputs: dict[str, object]) -> None:
         sweep_temporary(folder)
         return
     if folder.name == STAGE_NAMES[0] and not same:
-        set_aside(RunFolder(folder.parent))
+        set_aside(RunFolder(folder.parent), folder.name)
     throw_away(folder)
     folder.mkdir(parents=True)
     write_text(begun, fingerprint_of(inputs))
