@@ -69,9 +69,9 @@ def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
         backbone.load_weights(path)
         if not all(np.isfinite(values).all() for values in backbone.get_weights()):
             raise ValueError("it holds values that are not finite")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has all of them for broken files
         remedy = {
-            "folder": "Take it out of the folder given with --weights, or put the right file there.",
+            "folder": "Take it out of that folder (--weights, or AUTOML_WEIGHTS), or put the right file there.",
             "cache": "Delete it; Keras downloads it again.",
             "download": "Delete it; Keras downloads it again.",
         }[weights.source]

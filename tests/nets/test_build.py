@@ -76,7 +76,7 @@ def test_a_file_of_another_backbone_is_refused_by_name_with_what_to_do(backbone:
         check_weights_fit(backbone_named("mobilenetv3small"), found(path, "mobilenetv3small"))
     message = str(caught.value)
     assert message.startswith(f"{path} cannot be the weights of mobilenetv3small: Layer count mismatch")
-    assert message.endswith("Take it out of the folder given with --weights, or put the right file there.")
+    assert message.endswith("Take it out of that folder (--weights, or AUTOML_WEIGHTS), or put the right file there.")
 
 
 def test_a_file_that_is_no_hdf5_is_refused(backbone: Any, tmp_path: Path) -> None:
@@ -84,6 +84,22 @@ def test_a_file_that_is_no_hdf5_is_refused(backbone: Any, tmp_path: Path) -> Non
     path.write_bytes(b"<html>404</html>")
     with pytest.raises(WrongWeights, match=r"page.h5 cannot be the weights of smallnet: .*signature not found"):
         load_pretrained(backbone, found(path))
+
+
+def test_a_file_with_a_spoiled_byte_is_refused_or_read_and_nothing_else(backbone: Any, tmp_path: Path) -> None:
+    write_legacy(tmp_path / "whole.h5", backbone)
+    whole = (tmp_path / "whole.h5").read_bytes()
+    model, refused = build_backbone(SMALLNET, SIZE_PX), 0
+    for seed in range(30):
+        spoiled, draw = bytearray(whole), np.random.default_rng(seed)
+        for place in draw.integers(0, 20_000, 20):  # where most of HDF5's own lists lie
+            spoiled[place] ^= 1 << int(draw.integers(8))
+        (tmp_path / "spoiled.h5").write_bytes(spoiled)
+        try:
+            load_pretrained(model, found(tmp_path / "spoiled.h5"))
+        except WrongWeights:
+            refused += 1
+    assert refused > 10
 
 
 def test_a_file_without_layers_is_refused(backbone: Any, tmp_path: Path) -> None:
