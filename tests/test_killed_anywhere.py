@@ -130,7 +130,7 @@ FULL = (
     r"No space left on device: /.*(runs/bars|Wanted: room on that disk, which has [\d,.]+ MB free).*"
     r"The whole run takes at most 600 MB, of which it has \d+"
 )
-FULL_BEFORE = "the stage 'check' failed: the disk of .* has 0 MB free, and the pixel maps need"
+FULL_BEFORE = r"the stage 'check' failed: the disk of .* has 0\.\d MB free\. Wanted: [\d,.]+ MB for (the pixel maps and )?the tables of"
 FULL_OUTSIDE = (
     r"the stage 'report' failed: the bundle cannot be published as .*\(.*No space left on device.*\). Wanted: a"
 )
