@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.recipe.command_line import as_typed
 from automl.recipe.load import load_recipe, pairs_of
+from automl.recipe.model import Recipe
 from automl.runs.begin import Request
 from automl.runs.checking import CheckRequest, check_dataset
 from automl.runs.deadline import parse_deadline
@@ -22,10 +23,14 @@ from automl.runtime.doctor import Answer, examine
 
 if TYPE_CHECKING:
     from automl.bundle.predict import Prediction
+    from automl.weights.bundle import Carried
+    from automl.weights.stock import Stocked
+    from automl.weights.verify import Verified
 
 __all__ = [
-    "Answer", "RunRow", "batch", "check", "default_name", "doctor", "list_runs", "predict", "remove_runs", "run",
-    "show_run",
+    "Answer", "Carried", "RunRow", "Stocked", "Verified", "batch", "bundle_weights", "check", "default_name", "doctor",
+    "fetch_weights", "import_weights", "list_runs", "list_weights", "predict", "remove_runs", "run", "show_run",
+    "verify_weights",
 ]  # fmt: skip
 
 RUNS = Path("runs")
@@ -171,3 +176,113 @@ def predict(bundle: str | Path, inputs: Sequence[str | Path]) -> list[Prediction
 def doctor(*, weights: str | Path | None = None, runs: str | Path = RUNS) -> list[Answer]:
     """Whether `run` can work here: one answer for each question, the failed ones not ok."""
     return examine(None if weights is None else Path(weights), RunFolder(Path(runs)).root)
+
+
+def list_weights(
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    weights: str | Path | None = None,
+) -> tuple[Stocked, ...]:
+    """Every backbone's pretrained weights: here, or where they could be had. Those that the recipe needs come first.
+
+    Args: recipe, settings, weights: as of `run`.
+    Raises: RecipeError; WrongWeights: a folder or its weights.yaml is wrong.
+    """
+    from automl.weights.stock import list_stock
+
+    return list_stock(_recipe(recipe, settings), _path(weights))
+
+
+def fetch_weights(
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    weights: str | Path | None = None,
+    to: str | Path | None = None,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[Stocked, ...]:
+    """Download the weights that a recipe needs and are not here; resumable, and compared with Keras' checksums.
+
+    Args:
+        recipe, settings, weights: as of `run`; `weights.download: false` binds runs alone.
+        to: a folder to put them in, and the only one that counts then; default: Keras' cache.
+        hear: is called with progress, in this thread.
+    Returns: one for each that is needed; `state` "failed" and `fault` tell what could not be had.
+    Raises: RecipeError; WrongWeights: a folder or its weights.yaml is wrong; DiskFull.
+    """
+    from automl.weights.stock import fetch_stock
+
+    return fetch_stock(_recipe(recipe, settings), _path(weights), _path(to), hear or (lambda _: None))
+
+
+def bundle_weights(
+    out: str | Path,
+    *,
+    recipe: str | Path = "quick",
+    settings: Mapping[str, object] | Sequence[str] = (),
+    weights: str | Path | None = None,
+    force: bool = False,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[Carried, ...]:
+    """Write the weights that a recipe needs into a tar, with checksums, licences and sources.
+
+    Args:
+        out: the tar.
+        recipe, settings, weights: as of `run`; what is not here is downloaded first, if the recipe allows that.
+        force: a file that is there is replaced.
+        hear: is called with progress, in this thread.
+    Raises: UsageError: out is there, or nothing is needed; FetchFailed: weights can be had nowhere; WrongWeights.
+    """
+    from automl.weights.bundle import bundle_stock
+
+    return bundle_stock(
+        _recipe(recipe, settings), _path(weights), Path(out), force=force, hear=hear or (lambda _: None)
+    )
+
+
+def import_weights(
+    source: str | Path,
+    *,
+    to: str | Path | None = None,
+    force: bool = False,
+    hear: Callable[[Mapping[str, Any]], None] | None = None,
+) -> tuple[Carried, ...]:
+    """Put the weights of a bundle where runs find them, once every one of them was compared with its checksum.
+
+    Args:
+        source: a tar of `bundle_weights`, or a folder with a weights.yaml that states sha256 and size of each file.
+        to: a folder; default: that of $AUTOML_WEIGHTS, else Keras' cache.
+        force: files of the same name and other bytes are replaced.
+        hear: is called with progress, in this thread.
+    Raises: WrongWeights: it is damaged or hostile, and nothing was kept; UsageError: there is none, or a file would be
+        replaced; DiskFull.
+    """
+    from automl.weights.bring import import_stock
+
+    return import_stock(Path(source), _path(to), force=force, hear=hear or (lambda _: None))
+
+
+def verify_weights(
+    *, weights: str | Path | None = None, hear: Callable[[Mapping[str, Any]], None] | None = None
+) -> tuple[Verified, ...]:
+    """Compare every weights file that a run could find with its stated checksum, and load it into its network.
+
+    Args:
+        weights: as of `run`.
+        hear: is called with progress, in this thread.
+    Returns: one for each file; those that are wrong are not `ok`, and `fault` says why.
+    Raises: WrongWeights: a folder or its weights.yaml is wrong as a whole.
+    """
+    from automl.weights.verify import verify_stock
+
+    return verify_stock(_path(weights), hear or (lambda _: None))
+
+
+def _recipe(recipe: str | Path, settings: Mapping[str, object] | Sequence[str]) -> Recipe:
+    pairs = pairs_of(settings) if isinstance(settings, Mapping) else list(settings)
+    return load_recipe(str(recipe), pairs, None).recipe
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

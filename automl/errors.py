@@ -12,6 +12,7 @@
     │   │   └── VariantKilled       5   a signal killed the process that made it; it is tried once more
     │   └── GateRefused             5   the bundle did not pass its gate
     ├── JobsFailed                  5   jobs of a batch were refused or failed; the others are done
+    ├── FetchFailed                 5   files could not be fetched; the others are here
     ├── ResourceMissing             5   disk, memory, a folder that cannot be written
     │   └── DiskRefused             5   no right to write; any other process would meet it too
     │       └── DiskFull            5   no room
@@ -98,6 +99,10 @@ class JobsFailed(AutomlError):
     """Not every job of a batch is done; the same command tries those again."""
 
 
+class FetchFailed(AutomlError):
+    """A file could not be fetched: no network, no such file there, or other bytes than it should have."""
+
+
 class ResourceMissing(AutomlError):
     """Disk, memory, or a folder that can be written is missing."""
 
@@ -154,7 +159,8 @@ EXIT_CODES: Final[dict[int, str]] = {
     "wrong weights file",
     3: "the data was refused: no such folder, empty, one class, nothing readable, or a finding that stops a run",
     4: "the deadline came before a deployable model",
-    5: "a stage failed, or a job of a batch, or a resource was missing: disk, memory, a folder that cannot be written",
+    5: "a stage failed, or a job of a batch, or a download, or a resource was missing: disk, memory, a folder that "
+    "cannot be written",
     6: "locked by another run",
     129: "hung up (SIGHUP: the terminal was closed); the run can be resumed",
     130: "interrupted (Ctrl-C); the run can be resumed",
@@ -166,8 +172,8 @@ BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
         AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        VariantFailed, VariantKilled, GateRefused, JobsFailed, ResourceMissing, DiskRefused, DiskFull, RunLocked,
-        AnswerIsNo, Interrupted, Terminated, HungUp, OutputClosed,
+        VariantFailed, VariantKilled, GateRefused, JobsFailed, FetchFailed, ResourceMissing, DiskRefused, DiskFull,
+        RunLocked, AnswerIsNo, Interrupted, Terminated, HungUp, OutputClosed,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from automl.types import (
+    Against,
     BackboneScore,
+    BaselineScore,
+    CurvePoint,
     Epoch,
     Finding,
     FitSettings,
@@ -84,9 +87,10 @@ class Picked:
     """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
 
     BACKBONE/probe.npz (mean, scale, kernel, bias), BACKBONE/held_out.npy (float32, training images x classes, in pack's
-    order: probabilities by fits that had not seen the image), suspects.csv, first/model.weights.h5 (the best probe as a
-    whole network), first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the class
-    shares alone).
+    order: probabilities by fits that had not seen the image), BACKBONE/inputs.json (what these were computed from),
+    baselines.npz (the colours' probe: mean, scale, kernel, bias), suspects.csv, first/model.weights.h5 (the best probe
+    as a whole network), first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the
+    class shares alone).
     """
 
     ranking: tuple[BackboneScore, ...]
@@ -99,6 +103,10 @@ class Picked:
     flip_accuracy: float
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...] = ()  # of train and validation; the test images are not looked at
+    taken_over: tuple[str, ...] = ()  # backbones that an earlier pick of the run had judged
+    baselines: tuple[BaselineScore, ...] = ()  # the plainest first; empty: by an earlier version
+    learning_curve: tuple[CurvePoint, ...] = ()  # the fewest images first; the last has all
+    more_data: str = ""  # in words, whether more images would help; "": too few to say anything of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +170,8 @@ class Evaluated:
     validation: Scores  # of the chosen variant
     mistakes: tuple[Mistake, ...]  # at most 24
     read_at: str  # ISO time; the test set was not read before
+    against: tuple[Against, ...] = ()  # the chosen variant and each baseline, in their order
+    unbeaten: str = ""  # in words, those that it does not beat by more than the interval; "": it beats all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,7 @@ class WeightsFound:
     source: Literal["folder", "cache", "download", "random"]
     path: str  # "" for random
     sha256: str  # "" for random
+    licence: str = ""  # of this file, as the weights.yaml beside it says; "": it says none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +186,37 @@ class BackboneScore:
     probe_c: float  # the inverse regularisation that was chosen
     validation_accuracy: float
     validation_loss: float  # nats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """The chosen backbone's probe, fitted on so many of the training images."""
+
+    images: int
+    accuracy: Interval  # on validation
+    gain: Interval | None  # paired: over the point before it; None: it is the first
+
+
+BaselineName = Literal["majority class", "colour thumbnail", "kNN on features", "linear probe"]
+ON_FEATURES: Final[frozenset[BaselineName]] = frozenset(("kNN on features", "linear probe"))
+"""Baselines that know what the backbone knows; with few test images good models do not beat them for sure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineScore:
+    """How a plain classifier fares, fitted on the training part."""
+
+    name: BaselineName
+    accuracy: Interval  # on validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """The chosen model against a baseline, on the same test images."""
+
+    baseline: BaselineName
+    accuracy: Interval  # the baseline's, on test
+    gain: Interval  # paired: the model's accuracy minus the baseline's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

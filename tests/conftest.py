@@ -54,6 +54,12 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.fixture(autouse=True)
+def no_weights_of_the_developers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where their machine keeps weights is no matter here."""
+    monkeypatch.delenv("AUTOML_WEIGHTS", raising=False)
+
+
 @pytest.fixture
 def make_context(tmp_path: Path) -> MakeContext:
     """A context for one stage of one run below tmp_path; the same run for every call."""

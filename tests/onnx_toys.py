@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import onnx
 from keras import layers
+from keras.src.applications.convnext import LayerScale
 from numpy.typing import NDArray
 
 from automl.graph.session import open_session, predict
@@ -50,6 +51,8 @@ def shake(model: keras.Model, seed: int = 1) -> keras.Model:
     for layer in model._flatten_layers(recursive=True):
         if isinstance(layer, layers.Normalization):
             layer.finalize_state()
+        elif isinstance(layer, LayerScale):  # 1e-6 when it is made: nothing of its block would be seen
+            layer.gamma.assign(rng.uniform(0.5, 1.5, layer.gamma.shape))
     return model
 
 

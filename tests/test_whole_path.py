@@ -424,12 +424,29 @@ def _weights_of_another_net(place):
     return ["large", "--weights", "weights", *settings], 2, "mobilenetv3small"
 
 
+def _weights_a_web_page(place):
+    (place / "pages").mkdir()
+    page = place / "pages" / "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"
+    page.write_text("<!DOCTYPE html><title>Sign in</title>")
+    settings = ["--set", "backbones=[mobilenetv3small]", "--set", "pack.size_px=64"]
+    return ["bars", "--name", "page", "--weights", "pages", *settings], 2, "it is a web page"
+
+
+def _weights_of_no_net(place):
+    settings = ["--set", "backbones=[mobilenetv3small]", "--set", "pack.size_px=64"]
+    return (
+        ["bars", "--name", "none", "--weights", "bars", *settings],
+        2,
+        "bars holds no weights of any backbone, but 'across'",
+    )
+
+
 WRONG = (
     _no_such_folder, _no_dataset_named, _runs_and_exports_in_one_folder, _no_runs_named,
     _empty_folder, _one_class, _class_of_three, _nothing_readable, _unknown_recipe,
     _unknown_key, _wrong_type, _out_of_range, _bad_deadline, _bad_name, _runs_cannot_be_written,
     _exports_cannot_be_written, _place_of_the_bundle_is_taken, _deadline_before_the_probe, _weights_no_folder,
-    _weights_of_another_net,
+    _weights_of_another_net, _weights_a_web_page, _weights_of_no_net,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from automl.batches.folder import BatchFolder, read_begun, rows_as_json, save_ba
 from automl.batches.jobs_file import Job, load_jobs
 from automl.batches.rows import done_row, ended_row, first_row
 from automl.batches.taken import in_batch_words, refuse_taken_names
+from automl.code import load_entry
 from automl.errors import (
     AutomlError,
     DataError,
@@ -23,7 +24,6 @@ from automl.errors import (
     RunInUse,
     StageFailed,
     Terminated,
-    WrongWeights,
 )
 from automl.runs import resources
 from automl.runs.begin import Request
@@ -33,6 +33,7 @@ from automl.runs.folder import RunFolder
 from automl.runs.lock import locked
 from automl.runs.pipeline import execute
 from automl.runs.refused import in_words
+from automl.stage_table import NEED_WEIGHTS_FOLDERS
 from automl.types import JobRow
 
 Hear = Callable[[Mapping[str, Any]], None]
@@ -209,10 +210,7 @@ def _written(batch: _Batch, job: Job) -> str:
 def _refuse_wrong_options(request: BatchRequest) -> None:
     """Raises: UsageError, WrongWeights: said once and at once, instead of once for each job."""
     resources.need_two_folders(request.runs, request.exports)
-    if request.weights is not None and not request.weights.is_dir():
-        raise WrongWeights(
-            f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
-        )
+    load_entry(NEED_WEIGHTS_FOLDERS)(request.weights)
 
 
 def _refuse_datasets(jobs: tuple[Job, ...], runs: Path, exports: Path) -> None:

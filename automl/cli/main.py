@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "predict": ("automl.cli.predict", "What a bundle says of images."),
     "recipes": ("automl.cli.recipes", "The shipped recipes."),
     "runs": ("automl.cli.runs", "List, show or remove runs."),
+    "weights": ("automl.cli.weights", "List, fetch, verify and carry pretrained weights."),
     "doctor": ("automl.cli.doctor", "Can `automl run` work on this machine?"),
 }
 

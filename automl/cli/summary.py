@@ -68,6 +68,9 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
             count = f" on {metrics[part]['n']:,} images" if "n" in metrics[part] else ""
             interval = f"95 % interval {accuracy['low']:.3f} to {accuracy['high']:.3f}"
             lines.append((title, f"accuracy {accuracy['value']:.4f}{count} ({interval})"))
+    lines += _baseline_lines(facts)
+    if facts.get("more_data"):
+        lines.append(("more data", facts["more_data"]))
     if "gate" in facts:
         gate = facts["gate"]
         same = f"{gate['same_class']}/{gate['n_files']} files classified as Keras does"
@@ -76,6 +79,19 @@ def _lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "stages" in facts:
         total = sum(stage["seconds"] for stage in facts["stages"].values())
         lines.append(("time", f"{total / 60:.1f} minutes in {len(facts['stages'])} stages"))
+    return lines
+
+
+def _baseline_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The plain classifiers on the part that the model was judged on last, and which of them it does not beat."""
+    baselines = facts.get("baselines", ())
+    if not baselines:
+        return []
+    part = "test" if all("test" in one for one in baselines) else "validation"
+    told = ", ".join(f"{one['name']} {one[part]['value']:.4f}" for one in baselines)
+    lines = [("baselines", f"{told} (accuracy, {part})")]
+    if facts.get("unbeaten") and facts["unbeaten"] not in facts.get("warnings", ()):
+        lines.append(("", facts["unbeaten"]))
     return lines
 
 

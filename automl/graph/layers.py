@@ -22,7 +22,7 @@ from automl.graph.nodes import GraphBuilder, Value
 class Row:
     """One type of layer."""
 
-    layer: str  # its class in keras.layers
+    layer: str  # its class in keras.layers, or in the file of keras.applications whose networks have it
     emit: Callable[[GraphBuilder, Call], Value]
     operator: bool = False  # x + y or x * 2.0 on Keras tensors is recorded under the same name
 
@@ -52,6 +52,34 @@ def batch_normalization(graph: GraphBuilder, call: Call) -> Value:
     along = [1] * (len(call.shape) + 1)
     along[layer.axis] = -1
     return graph.affine(call.value, scale.reshape(along), shift.reshape(along), call.name)
+
+
+def layer_normalization(graph: GraphBuilder, call: Call) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) over the channels of each pixel, times gamma plus beta (arXiv:1607.06450).
+
+    ONNX's node counts from an axis to the last one, so the channels go last for its sake.
+    """
+    layer, value = call.layer, call.value
+    axes = [layer.axis] if isinstance(layer.axis, int) else list(layer.axis)
+    if axes not in ([-1], [len(value.shape)]):
+        raise call.refused(f"runs along the axes {axes}", "the last axis alone")
+    if layer.rms_scaling:
+        raise call.refused("has rms_scaling", "a mean and a variance")
+    n = value.shape[-1]
+    gamma = graph.constant(f"{call.name}.gamma", floats(layer.gamma) if layer.scale else np.ones(n))
+    beta = graph.constant(f"{call.name}.beta", floats(layer.beta) if layer.center else np.zeros(n))
+    source = graph.plain(value)
+    if value.is_image:
+        source = graph.node("Transpose", [source], f"{call.name}.channels_last", perm=[0, 2, 3, 1])
+    result = graph.node("LayerNormalization", [source, gamma, beta], call.name, axis=-1, epsilon=layer.epsilon)
+    if value.is_image:
+        result = graph.node("Transpose", [result], f"{call.name}.channels_first", perm=[0, 3, 1, 2])
+    return Value(name=result, shape=call.shape)
+
+
+def layer_scale(graph: GraphBuilder, call: Call) -> Value:
+    """Each channel times a number (arXiv:2103.17239)."""
+    return graph.affine(call.value, floats(call.layer.gamma), floats(0.0), call.name)
 
 
 def normalization(graph: GraphBuilder, call: Call) -> Value:
@@ -106,6 +134,13 @@ def add(graph: GraphBuilder, call: Call) -> Value:
     return _chain(graph, call, "Add", values)
 
 
+def scaled_sum(graph: GraphBuilder, call: Call) -> Value:
+    """The first tensor plus the second times a number (arXiv:1602.07261)."""
+    first, second = _joined(call)[0]
+    scaled = graph.affine(second, floats(call.layer.scale), floats(0.0), f"{call.name}.scaled")
+    return _chain(graph, call, "Add", [first, scaled])
+
+
 def multiply(graph: GraphBuilder, call: Call) -> Value:
     """Any number of tensors; or a tensor and a number, as in x * 2."""
     values, number = _joined(call)
@@ -120,6 +155,17 @@ def concatenate(graph: GraphBuilder, call: Call) -> Value:
     names = [graph.plain(value) for value in values]
     result = graph.node("Concat", names, call.name, axis=call.axis(call.layer.axis))
     return Value(name=result, shape=call.shape, non_negative=all(value.non_negative for value in values))
+
+
+def flip(graph: GraphBuilder, call: Call) -> Value:
+    """Along one axis: of the channels, RGB becomes BGR."""
+    axis = call.layer.axis
+    if not isinstance(axis, int) or axis == 0:
+        raise call.refused(f"runs along the axes {axis}", "one axis that is not the batch")
+    size = call.shape[axis if axis < 0 else axis - 1]
+    order = graph.constant(f"{call.name}.order", np.arange(size)[::-1])
+    result = graph.node("Gather", [graph.plain(call.value), order], call.name, axis=call.axis(axis))
+    return Value(name=result, shape=call.shape, non_negative=call.value.non_negative)
 
 
 def reshape(graph: GraphBuilder, call: Call) -> Value:
@@ -147,22 +193,28 @@ ROWS: Final = (
     Row(layer="DepthwiseConv2D", emit=window.depthwise_conv2d),
     Row(layer="SeparableConv2D", emit=window.separable_conv2d),
     Row(layer="ZeroPadding2D", emit=window.zero_padding2d),
+    Row(layer="Cropping2D", emit=window.cropping2d),
     Row(layer="MaxPooling2D", emit=window.max_pooling2d),
     Row(layer="AveragePooling2D", emit=window.average_pooling2d),
     Row(layer="GlobalAveragePooling2D", emit=window.global_average_pooling2d),
     Row(layer="Dense", emit=dense),
     Row(layer="BatchNormalization", emit=batch_normalization),
+    Row(layer="LayerNormalization", emit=layer_normalization),
+    Row(layer="LayerScale", emit=layer_scale),
     Row(layer="Normalization", emit=normalization),
     Row(layer="Rescaling", emit=rescaling),
     Row(layer="Activation", emit=activation),
     Row(layer="ReLU", emit=relu),
     Row(layer="Softmax", emit=softmax),
     Row(layer="Add", emit=add, operator=True),
+    Row(layer="CustomScaleLayer", emit=scaled_sum),
     Row(layer="Multiply", emit=multiply, operator=True),
     Row(layer="Concatenate", emit=concatenate),
+    Row(layer="Flip", emit=flip, operator=True),
     Row(layer="Flatten", emit=reshape),
     Row(layer="Reshape", emit=reshape),
     Row(layer="Dropout", emit=nothing),
+    Row(layer="StochasticDepth", emit=nothing),
 )
 
 _BY_NAME: Final = {row.layer: row for row in ROWS}

@@ -56,6 +56,24 @@ def zero_padding2d(graph: GraphBuilder, call: Call) -> Value:
     return replace(call.value, shape=call.shape, pads=_sum(call.value.pads, (top, left, bottom, right)))
 
 
+def cropping2d(graph: GraphBuilder, call: Call) -> Value:
+    """Takes away zeros that are still to be put around the image first, then pixels of the image."""
+    (top, bottom), (left, right) = call.layer.cropping
+    value, cut = call.value, (top, left, bottom, right)
+    pixels = _less(cut, value.pads)
+    height, width = _bare(value)
+    if pixels[0] + pixels[2] >= height or pixels[1] + pixels[3] >= width:  # nothing but zeros is left
+        value, pixels = replace(value, name=graph.plain(value), pads=NO_PADS), cut
+        height, width = _bare(value)
+    name = value.name
+    if any(pixels):
+        starts = graph.constant(f"{call.name}.starts", pixels[:2])
+        ends = graph.constant(f"{call.name}.ends", [height - pixels[2], width - pixels[3]])
+        axes = graph.constant(f"{call.name}.axes", [2, 3])
+        name = graph.node("Slice", [name, starts, ends, axes], call.name)
+    return replace(value, name=name, shape=call.shape, pads=_less(value.pads, cut))
+
+
 def max_pooling2d(graph: GraphBuilder, call: Call) -> Value:
     """Its own padding never wins. Zeros around it (ZeroPadding2D) do, over negative pixels.
 
@@ -166,6 +184,18 @@ def _own_pads(value: Value, padding: str, window: Pair, strides: Pair, dilation:
 def _sum(inner: Pads, outer: Pads) -> Pads:
     top, left, bottom, right = (a + b for a, b in zip(inner, outer, strict=True))
     return top, left, bottom, right
+
+
+def _less(pads: Pads, taken: Pads) -> Pads:
+    """What is left of each side, 0 at least."""
+    top, left, bottom, right = (max(a - b, 0) for a, b in zip(pads, taken, strict=True))
+    return top, left, bottom, right
+
+
+def _bare(value: Value) -> Pair:
+    """Height and width without the zeros that are still to be put around it."""
+    top, left, bottom, right = value.pads
+    return value.shape[0] - top - bottom, value.shape[1] - left - right
 
 
 def _overhang(pads: Pads, window: Pair) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import cast
+from typing import Any, Final, cast
 
 import h5py
 import keras
@@ -18,11 +18,17 @@ from keras import layers
 
 from automl.code import load_entry
 from automl.errors import StageFailed, WrongWeights
-from automl.nets.catalogue import Backbone, backbone_named
+from automl.nets.catalogue import Backbone, Pixels, backbone_named
 from automl.nets.features import tap_layers
 from automl.runs.atomic import TEMPORARY, named_in_errors, sync_file, sync_folder
 from automl.task_table import task_named
 from automl.types import Network, WeightsFound
+
+MEAN: Final = (0.485, 0.456, 0.406)
+"""Of ImageNet's red, green and blue, for pixels 0..1; with the deviation below it is torchvision's."""
+DEVIATION: Final = (0.229, 0.224, 0.225)
+CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
+"""Of blue, green and red, for pixels 0..255, as VGG's authors took it off. All as in Keras' imagenet_utils.py."""
 
 
 def build_backbone(row: Backbone, size_px: int) -> keras.Model:
@@ -34,9 +40,22 @@ def build_backbone(row: Backbone, size_px: int) -> keras.Model:
     if size_px < row.least_px:
         raise ValueError(f"{row.name} cannot be built at {size_px} px; it needs at least {row.least_px} px")
     image = keras.Input((size_px, size_px, 3), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image) if row.pixels == "-1..1" else image
     arguments = {**row.arguments, "weights": None} if row.pretrained else row.arguments
-    return cast("keras.Model", load_entry(row.entry)(input_tensor=x, **arguments))
+    return cast("keras.Model", load_entry(row.entry)(input_tensor=normalised(image, row.pixels), **arguments))
+
+
+def normalised(image: Any, pixels: Pixels) -> Any:
+    """A symbolic image of values 0..255 as the layers behind it expect it."""
+    if pixels == "-1..1":
+        return layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
+    if pixels == "caffe":
+        turned = keras.ops.flip(image, axis=-1)
+        return layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN], name="rescale")(turned)
+    if pixels == "torch":
+        scale = [1 / (255 * deviation) for deviation in DEVIATION]
+        offset = [-mean / deviation for mean, deviation in zip(MEAN, DEVIATION, strict=True)]
+        return layers.Rescaling(scale, offset=offset, name="rescale")(image)
+    return image
 
 
 def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
@@ -50,9 +69,9 @@ def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
         backbone.load_weights(path)
         if not all(np.isfinite(values).all() for values in backbone.get_weights()):
             raise ValueError("it holds values that are not finite")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has all of them for broken files
         remedy = {
-            "folder": "Take it out of the folder given with --weights, or put the right file there.",
+            "folder": "Take it out of that folder (--weights, or AUTOML_WEIGHTS), or put the right file there.",
             "cache": "Delete it; Keras downloads it again.",
             "download": "Delete it; Keras downloads it again.",
         }[weights.source]
@@ -90,10 +109,13 @@ def build_extractor(backbone: keras.Model) -> keras.Model:
     Returns: a functional model; output "features" float32 (batch, d).
     """
     taps = tap_layers(backbone)
-    pooled = [layers.GlobalAveragePooling2D(name=f"pool_{n}")(tap.output) for n, tap in enumerate(taps, start=1)]
-    return keras.Model(
-        backbone.inputs[0], layers.Concatenate(name="features")(pooled), name=f"{backbone.name}_features"
-    )
+    # float32 in mixed precision too: in 16 bits a sum over all pixels overflows or is cut short.
+    pooled = [
+        layers.GlobalAveragePooling2D(name=f"pool_{n}", dtype="float32")(tap.output)
+        for n, tap in enumerate(taps, start=1)
+    ]
+    features = layers.Concatenate(name="features", dtype="float32")(pooled)
+    return keras.Model(backbone.inputs[0], features, name=f"{backbone.name}_features")
 
 
 def attach_head(extractor: keras.Model, network: Network, task: str = "classification") -> keras.Model:

@@ -19,10 +19,11 @@ def classification_head(features: Any, *, n_classes: int, dropout: float) -> Any
     Returns: symbolic, float32 (batch, n_classes); rows sum to 1.
     """
     # Mean and variance are weights of the layer (not arguments), so that a weights file alone carries them.
-    x = layers.Normalization(name="standardise")(features)
-    x = layers.Dropout(dropout, name="dropout")(x)
-    x = layers.Dense(n_classes, name="logits")(x)
-    return layers.Activation("softmax", name="probabilities")(x)
+    # float32 whatever the backbone's precision: it is a thousandth of the work.
+    x = layers.Normalization(name="standardise", dtype="float32")(features)
+    x = layers.Dropout(dropout, name="dropout", dtype="float32")(x)
+    x = layers.Dense(n_classes, name="logits", dtype="float32")(x)
+    return layers.Activation("softmax", name="probabilities", dtype="float32")(x)
 
 
 def set_head(

@@ -8,13 +8,26 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
+
+from automl.nets.folds import assign_folds, stratified_subset
+from automl.nets.logistic import (
+    SHIPPED,
+    Rotated,
+    fit_logistic,
+    log_losses,
+    mean_and_spread,
+    mean_of,
+    predict_rotated,
+    rotate,
+    softmax,
+)
+from automl.nets.neighbours import knn_accuracy
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -24,9 +37,7 @@ MOST_IMAGES: Final = 4000  # C, the out-of-fold predictions and the neighbours a
 NOISE_SE: Final = 3.0  # standard errors of a paired difference that count as noise; the best of eight looks too good
 NOISE_ACCURACY: Final = 0.01  # so little is noise always: fine-tuning moves the accuracy by more
 NOISE_LOSS: Final = 0.1  # nats; a probe above the best by more is too unsure to ship as it is
-JUDGED: Final = 3e-4  # tolerance of the folds' fits, each of which starts at the one before
-SHIPPED: Final = 1e-5  # of fits that start at nothing
-LEAST_PROBABILITY: Final = 1e-7  # log loss counts no probability as smaller
+LEAST_SPREAD: Final = 1e-7  # of a live feature; Keras' Normalization divides by no less, so the head could not follow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +60,18 @@ class Probe:
 
     def predict(self, features: Floats) -> Floats:
         """Probabilities, float32 (n, classes), of features (n, d)."""
+        return softmax(self.standardise(features) @ self.kernel + self.bias)
+
+    def standardise(self, features: Floats) -> Floats:
+        """Features (n, d) as the probe weighs them: of mean 0 and spread 1 over the training part."""
         standardised: Floats = (features - self.mean) / self.scale
-        return _softmax(standardised @ self.kernel + self.bias)
+        return standardised
+
+
+def read_probe(path: Path) -> Probe:
+    """The probe that lies in a .npz file, each field by its name."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return Probe(**arrays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +117,7 @@ def fit_probe(
         folds: at least 2; fewer are made where there are fewer images.
         neighbours: k of the nearest neighbours.
     """
-    mean, spread = _mean_and_spread(features, weights)
-    scale = np.where(spread > 1e-6 * max(spread.max(), 1e-12), spread, 1.0)  # a dead feature stays 0
+    mean, scale = _mean_and_scale(features, weights)
     x = ((features - mean) / scale).astype(np.float32)
     chosen = stratified_subset(labels, MOST_IMAGES, seed=seed)
     some_x, some_labels = x[chosen], labels[chosen]
@@ -105,8 +125,8 @@ def fit_probe(
     # BLAS threads wait for each other at every product of this shape: on two busy cores one thread took a tenth of
     # the time of two. The folds run side by side instead.
     with threadpool_limits(1):
-        some = _rotate(some_x)
-        probabilities = _cross_validate(some, some_labels, n_classes, some_weights, folds=folds, seed=seed)
+        some = rotate(some_x)
+        probabilities = cross_validate(some, some_labels, n_classes, some_weights, folds=folds, seed=seed)
         losses = [log_losses(one, some_labels) for one in probabilities]
         right = [one.argmax(axis=1) == some_labels for one in probabilities]
         picked = choose_c(losses, right, some_weights)
@@ -114,17 +134,10 @@ def fit_probe(
         held_out[chosen] = probabilities[picked]
         if len(chosen) < len(x):
             others = np.setdiff1d(np.arange(len(x)), chosen)
-            fitted = _fit(some, some_labels, n_classes, GRID[picked], None, some_weights, tolerance=SHIPPED)
-            held_out[others] = _predict(x[others] @ some.basis, fitted)
-        rotated = _rotate(x)
-        fitted = _fit(rotated, labels, n_classes, GRID[picked], None, weights, tolerance=SHIPPED)
+            fitted = fit_logistic(some, some_labels, n_classes, GRID[picked], None, some_weights, tolerance=SHIPPED)
+            held_out[others] = predict_rotated(x[others] @ some.basis, fitted)
     return ProbeFit(
-        probe=Probe(
-            mean=mean.astype(np.float32),
-            scale=scale.astype(np.float32),
-            kernel=(rotated.basis @ fitted[:-1]).astype(np.float32),
-            bias=fitted[-1].astype(np.float32),
-        ),
+        probe=_fit_standardised(mean, scale, x, labels, n_classes, GRID[picked], weights),
         c=GRID[picked],
         grid=tuple(
             Fold(c=c, accuracy=float(hits.mean()), loss=float(loss.mean()))
@@ -133,6 +146,38 @@ def fit_probe(
         out_of_fold=right[picked],
         held_out=held_out,
         knn_accuracy=knn_accuracy(some_x, some_labels, neighbours=neighbours),
+    )
+
+
+def fit_at(features: Floats, labels: Ints, n_classes: int, *, c: float, weights: Floats | None = None) -> Probe:
+    """The probe of these images with that C, which nothing is held out for; see fit_probe."""
+    mean, scale = _mean_and_scale(features, weights)
+    x = ((features - mean) / scale).astype(np.float32)
+    return _fit_standardised(mean, scale, x, labels, n_classes, c, weights)
+
+
+def _mean_and_scale(features: Floats, weights: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mean, spread = mean_and_spread(features, weights)
+    return mean, np.where(spread > max(1e-6 * spread.max(), LEAST_SPREAD), spread, 1.0)  # a dead feature stays 0
+
+
+def _fit_standardised(
+    mean: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    x: Floats,
+    labels: Ints,
+    n_classes: int,
+    c: float,
+    weights: Floats | None,
+) -> Probe:
+    with threadpool_limits(1):
+        rotated = rotate(x)
+        fitted = fit_logistic(rotated, labels, n_classes, c, None, weights, tolerance=SHIPPED)
+    return Probe(
+        mean=mean.astype(np.float32),
+        scale=scale.astype(np.float32),
+        kernel=(rotated.basis @ fitted[:-1]).astype(np.float32),
+        bias=fitted[-1].astype(np.float32),
     )
 
 
@@ -145,89 +190,24 @@ def choose_c(losses: list[NDArray[np.float64]], right: list[NDArray[np.bool_]], 
         weights: (n,); None: the images count alike. The noise is that of Kish's effective number of images.
     """
     n = len(losses[0]) if weights is None else np.square(weights.sum(dtype=np.float64)) / np.square(weights).sum()
-    best = right[int(np.argmax([_mean(one, weights) for one in right]))].astype(np.float64)
-    lowest = min(_mean(one, weights) for one in losses)
+    best = right[int(np.argmax([mean_of(one, weights) for one in right]))].astype(np.float64)
+    lowest = min(mean_of(one, weights) for one in losses)
     for place, (loss, hits) in enumerate(zip(losses, right, strict=True)):
         difference = best - hits
         spread = (
             difference.std()
             if weights is None
-            else np.sqrt(_mean(np.square(difference - _mean(difference, weights)), weights))
+            else np.sqrt(mean_of(np.square(difference - mean_of(difference, weights)), weights))
         )
         noise = max(NOISE_ACCURACY, NOISE_SE * spread / np.sqrt(n))
-        if _mean(difference, weights) <= noise and _mean(loss, weights) <= lowest + NOISE_LOSS:
+        if mean_of(difference, weights) <= noise and mean_of(loss, weights) <= lowest + NOISE_LOSS:
             return place
     # The most accurate and the surest are two, and none is near both.
-    return int(np.argmin([_mean(one, weights) for one in losses]))
+    return int(np.argmin([mean_of(one, weights) for one in losses]))
 
 
-def stratified_subset(labels: Ints, most: int, *, seed: int) -> Ints:
-    """Rows of at most `most` images, in order, each class by its share; all rows where they suffice."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    position = np.empty(len(labels))  # of each image within its class, 0..1
-    for label in np.unique(labels):
-        own = shuffled[labels[shuffled] == label]
-        position[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.sort(np.argsort(position, kind="stable")[:most])
-
-
-def assign_folds(labels: Ints, folds: int, *, seed: int) -> Ints:
-    """A fold for each image, int64 (n,), every class spread over the folds as evenly as its number allows."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    fold = np.empty(len(labels), np.int64)
-    fold[by_class] = np.arange(len(labels)) % min(folds, len(labels))
-    return fold
-
-
-def knn_accuracy(x: Floats, labels: Ints, *, neighbours: int) -> float:
-    """Leave-one-out accuracy of the k nearest by cosine; they vote with their similarity, which decides ties.
-
-    Args:
-        x: float32 (n, d), standardised; n >= 2.
-    """
-    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    k = min(neighbours, len(x) - 1)
-    right = 0
-    for start in range(0, len(x), 512):
-        similarity = unit[start : start + 512] @ unit.T
-        rows = np.arange(len(similarity))
-        similarity[rows, start + rows] = -np.inf
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        votes = np.zeros((len(rows), int(labels.max()) + 1))
-        np.add.at(votes, (rows[:, None], labels[nearest]), 1.0 + 1e-3 * similarity[rows[:, None], nearest])
-        right += int(np.count_nonzero(votes.argmax(axis=1) == labels[start : start + 512]))
-    return right / len(x)
-
-
-def log_losses(probabilities: Floats, labels: Ints) -> NDArray[np.float64]:
-    """Log loss of each image, nats (n,)."""
-    truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return -np.log(np.clip(truth, LEAST_PROBABILITY, 1.0))
-
-
-@dataclass(frozen=True, slots=True)
-class _Rotated:
-    """Standardised features in their principal axes: the same inner products, fewer columns, a known curvature."""
-
-    z: Floats  # (n, r)
-    basis: Floats  # (d, r), orthonormal columns; x = z @ basis.T
-    power: NDArray[np.float64]  # (r,): mean square of each column of z
-
-
-def _rotate(x: Floats) -> _Rotated:
-    """Rotate into the principal axes, r = min(n, d). An L2-regularised fit is the same there, and much quicker."""
-    n, d = x.shape
-    values, vectors = eigh(x.T @ x if d <= n else x @ x.T)
-    kept = values > 1e-6 * values[-1]
-    basis = vectors[:, kept] if d <= n else x.T @ (vectors[:, kept] / np.sqrt(values[kept]))
-    return _Rotated(np.ascontiguousarray(x @ basis), basis, values[kept].astype(np.float64) / n)
-
-
-def _cross_validate(
-    data: _Rotated, labels: Ints, n_classes: int, sample_weights: Floats | None, *, folds: int, seed: int
+def cross_validate(
+    data: Rotated, labels: Ints, n_classes: int, sample_weights: Floats | None, *, folds: int, seed: int
 ) -> Floats:
     """For each C of the grid, the out-of-fold probabilities: float32 (grid, n, classes)."""
     fold = assign_folds(labels, folds, seed=seed)
@@ -235,86 +215,14 @@ def _cross_validate(
 
     def hold_out(number: int) -> None:
         held = fold == number
-        part = _Rotated(data.z[~held], data.basis, data.power)
+        part = Rotated(data.z[~held], data.basis, data.power)
         own = None if sample_weights is None else sample_weights[~held]
         weights = None
         for place, c in enumerate(GRID):
             # From one C to the next the solution moves little.
-            weights = _fit(part, labels[~held], n_classes, c, weights, own)
-            probabilities[place, held] = _predict(data.z[held], weights)
+            weights = fit_logistic(part, labels[~held], n_classes, c, weights, own)
+            probabilities[place, held] = predict_rotated(data.z[held], weights)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(hold_out, range(int(fold.max()) + 1)))
     return probabilities
-
-
-def _fit(
-    data: _Rotated,
-    labels: Ints,
-    n_classes: int,
-    c: float,
-    start: NDArray[np.float64] | None,
-    sample_weights: Floats | None = None,
-    *,
-    tolerance: float = JUDGED,
-) -> NDArray[np.float64]:
-    """Multinomial logistic regression with an L2 penalty on all but the bias, by L-BFGS.
-
-    Losses are multiplied by the sample weights, and C stands beside their sum, as in scikit-learn. A class without
-    images is allowed; its bias falls until the others' gradient vanishes.
-    Args:
-        start: weights to start from, or None for zeros.
-        sample_weights: (n,), at least 0; None: 1 each. A fold that holds nothing above 0 is fitted as if all were 1.
-        tolerance: the largest slope (of the mean loss, in units of the curvature) at which it stops.
-    Returns: float64 (r + 1, n_classes), the bias last.
-    """
-    if sample_weights is not None and not sample_weights.any():
-        sample_weights = None
-    n = len(labels) if sample_weights is None else float(sample_weights.sum(dtype=np.float64))
-    penalty = 1.0 / (c * n)
-    # Steps are taken in units of the curvature: the penalty's, and the loss's p(1 - p) along each axis, with the p of
-    # a start at which all classes are equally likely.
-    curvature = (1 - 1 / n_classes) / n_classes * np.append(data.power, 1.0)
-    unit = 1.0 / np.sqrt(curvature + penalty)[:, None]
-    truth = np.zeros((len(labels), n_classes), np.float32)
-    truth[np.arange(len(labels)), labels] = 1.0
-
-    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights = flat.reshape(-1, n_classes) * unit
-        probabilities = _softmax(data.z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
-        loss = _mean(log_losses(probabilities, labels), sample_weights) + 0.5 * penalty * np.square(weights[:-1]).sum()
-        wrong = probabilities - truth
-        if sample_weights is not None:
-            wrong *= sample_weights[:, None]
-        slope = np.vstack([data.z.T @ wrong, wrong.sum(axis=0)]).astype(np.float64) / n
-        slope[:-1] += penalty * weights[:-1]
-        return float(loss), (slope * unit).ravel()
-
-    first = np.zeros((len(unit), n_classes)) if start is None else start / unit
-    options = {"maxiter": 300, "gtol": tolerance, "ftol": tolerance**2}
-    found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x.reshape(-1, n_classes) * unit, dtype=np.float64)
-
-
-def _predict(z: Floats, weights: NDArray[np.float64]) -> Floats:
-    """Probabilities, float32 (m, classes), of rotated features (m, r)."""
-    return _softmax(z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
-
-
-def _mean(values: NDArray[Any], weights: Floats | None) -> float:
-    """The mean of values (n,), weighted where there are weights (n,)."""
-    return float(values.mean() if weights is None else np.average(values, weights=weights.astype(np.float64)))
-
-
-def _mean_and_spread(features: Floats, weights: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each column, float64 (d,) each, as of rows that are there `weights` times."""
-    if weights is None:
-        return features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
-    share = weights.astype(np.float64) / weights.sum(dtype=np.float64)
-    mean = share @ features
-    return mean, np.sqrt(share @ np.square(features - mean))
-
-
-def _softmax(logits: NDArray[np.floating]) -> Floats:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)

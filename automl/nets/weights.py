@@ -1,35 +1,27 @@
-"""Where a backbone's pretrained weights come from, and whether a file fits.
+"""Where a backbone's pretrained weights come from.
 
-Order: the folder given with --weights, Keras' cache, a download through Keras, random. Finding needs no Keras, except
-to download. A file is only ever read as numbers for a network that we built (docs/design.md, decision 13).
+Order: the folder given with --weights, that of $AUTOML_WEIGHTS, Keras' cache, a download into that cache, random. In
+each folder a file is told by weights.yaml, else by the name that Keras gives it. Finding needs no Keras. A file is only
+ever read as numbers for a network that we built (docs/design.md, decision 12).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import socket
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Literal, Protocol
 
-import yaml
-
-from automl.code import load_entry
-from automl.errors import WrongWeights
-from automl.nets.catalogue import SMALLNET, Backbone
+from automl.errors import FetchFailed, WrongWeights
+from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone
+from automl.nets.fetch import START, Progress, fetch_file, host_of, host_trouble, no_weights, unheard
+from automl.nets.listing import LISTING, Entry, read_listing
 from automl.types import WeightsFound
 
-LISTING: Final = "weights.yaml"
-KERAS_HOST: Final = "https://storage.googleapis.com/tensorflow/keras-applications/"
-PROBE_S: Final = 3.0  # how long the one look at the network may take
-STALL_S: Final = 30.0  # a download that stands still for so long has failed
-KERAS_DEFAULTS: Final = {"include_top": True}  # what an entry means that does not say; other arguments: as in our rows
+VARIABLE: Final = "AUTOML_WEIGHTS"
+MAX_NAMED: Final = 5  # files of a folder in a message
 
 Warn = Callable[[str], object]
 
@@ -44,13 +36,127 @@ class WeightsSettings(Protocol):
     def download(self) -> bool: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder that may hold weights."""
+
+    path: Path
+    named: Literal["--weights", "--to", "$AUTOML_WEIGHTS", "Keras' cache"]  # by whom
+
+    @property
+    def source(self) -> Literal["folder", "cache"]:
+        """What the record says of weights that were found there."""
+        return "cache" if self.named == "Keras' cache" else "folder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A file that claims to be a backbone's weights; its bytes were not read yet."""
+
+    row: Backbone
+    place: Place
+    path: Path
+    entry: Entry | None  # of the place's weights.yaml; None: it was told by its name
+
+
 def keras_cache() -> Path:
     """Where Keras keeps downloaded weights."""
     return Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 
 
+def places(folder: Path | None, cache: Path | None = None) -> tuple[Place, ...]:
+    """Where to look, first to last. Args: folder: --weights. cache: Keras' own folder, unless given."""
+    own = os.environ.get(VARIABLE, "")
+    found = [] if folder is None else [Place(path=folder, named="--weights")]
+    found += [Place(path=Path(own).expanduser().absolute(), named="$AUTOML_WEIGHTS")] if own else []
+    return (*found, Place(path=cache or keras_cache(), named="Keras' cache"))
+
+
+def locate(row: Backbone, place: Place) -> Located | None:
+    """The file there that is said to hold the backbone's weights: by weights.yaml, else by name.
+
+    Of several entries that fit, the first that was trained at the backbone's native size, else the first.
+    Raises: WrongWeights: no such folder; weights.yaml cannot be read, or names a file that does not lie beside it.
+    """
+    _need_folder(place)
+    fitting = [entry for entry in read_listing(place.path) if entry.fits(row)]
+    if fitting:
+        entry = next((entry for entry in fitting if entry.size_px == row.size_px), fitting[0])
+        path = place.path / entry.file
+        if Path(entry.file).name != entry.file or not path.is_file():
+            raise WrongWeights(
+                f"{place.path / LISTING} names {entry.file!r} for {row.keras_class}, and {place.path} holds no such "
+                "file. Put the file there, or correct the listing."
+            )
+        return Located(row=row, place=place, path=path, entry=entry)
+    stored = _by_name(row, place.path)
+    return None if stored is None else Located(row=row, place=place, path=stored, entry=None)
+
+
+def read(located: Located) -> WeightsFound:
+    """What a run records of the file. Raises: WrongWeights: it cannot be read, is no HDF5 file, or is not as listed."""
+    path = located.path
+    try:
+        with path.open("rb") as file:
+            start = file.read(START)
+            file.seek(0)
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WrongWeights(f"{path} cannot be read: {error.strerror}. Correct it, or take it out.") from error
+    if located.entry is not None and located.entry.sha256 not in ("", checksum):
+        raise WrongWeights(
+            f"{path}, the weights of {located.row.name}, has the sha256 {checksum}; {LISTING} beside it says "
+            f"{located.entry.sha256}. The file is damaged or another one: fetch it again."
+        )
+    if why := no_weights(start):
+        raise WrongWeights(
+            f"{path} cannot be the weights of {located.row.name}: {why}. Wanted: an HDF5 file. Delete it, and fetch it "
+            "again."
+        )
+    return WeightsFound(
+        backbone=located.row.name,
+        source=located.place.source,
+        path=str(path.resolve()),
+        sha256=checksum,
+        licence="" if located.entry is None else located.entry.licence,
+    )
+
+
+def need_folders(folder: Path | None) -> None:
+    """Raises: WrongWeights: --weights, or what $AUTOML_WEIGHTS names, is no folder."""
+    for place in places(folder):
+        _need_folder(place)
+
+
+def need_known(place: Place) -> None:
+    """Raises: WrongWeights: a folder that the user names is none, or holds the weights of no backbone at all.
+
+    That of the variable may be empty: it is named once for all runs, before anything is in it.
+    """
+    if place.source == "cache":
+        return
+    _need_folder(place)
+    if place.named == "$AUTOML_WEIGHTS" and not any(place.path.iterdir()):
+        return
+    entries = read_listing(place.path)
+    if any(_by_name(row, place.path) or any(entry.fits(row) for entry in entries) for row in BACKBONES):
+        return
+    names = sorted(path.name for path in place.path.iterdir())
+    held = ", ".join(map(repr, names[:MAX_NAMED])) + (", ..." if len(names) > MAX_NAMED else "")
+    raise WrongWeights(
+        f"{place.path} holds no weights of any backbone, but {held or 'nothing'}. Wanted: files under the names that "
+        f"Keras gives them, or a {LISTING} that says which is which. Correct {place.named}."
+    )
+
+
 def find_weights(
-    row: Backbone, folder: Path | None, settings: WeightsSettings, *, warn: Warn, cache: Path | None = None
+    row: Backbone,
+    folder: Path | None,
+    settings: WeightsSettings,
+    *,
+    warn: Warn,
+    progress: Progress = unheard,
+    cache: Path | None = None,
 ) -> WeightsFound:
     """Look for a backbone's weights in the order above.
 
@@ -58,19 +164,19 @@ def find_weights(
         folder: --weights.
         settings: whether pretrained weights are wanted at all, and whether they may be downloaded.
         warn: told in one sentence why a download failed.
+        progress: told the bytes of a download.
         cache: Keras' own folder, unless given.
     Returns: what was found; source "random" where there is nothing, or nothing is wanted.
-    Raises: WrongWeights: the folder, its weights.yaml, or the file that it names for this backbone is wrong.
+    Raises: WrongWeights: a folder, its weights.yaml, or the file that it names for this backbone is wrong.
     """
     if not (row.pretrained and settings.pretrained):
         return _random(row)
-    if folder is not None and (listed := in_folder(row, folder)):
-        return listed
-    cache = cache or keras_cache()
-    if stored := _by_name(row, cache):
-        return _found(row, "cache", stored)
-    if settings.download and _download(row, warn) and (stored := _by_name(row, cache)):
-        return _found(row, "download", stored)
+    for place in places(folder, cache):
+        if located := locate(row, place):
+            return read(located)
+    if settings.download and (path := _download(row, cache or keras_cache(), warn, progress)):
+        place = Place(path=path.parent, named="Keras' cache")
+        return replace(read(Located(row=row, place=place, path=path, entry=None)), source="download")
     return _random(row)
 
 
@@ -83,24 +189,37 @@ class Weighted:
 
 
 def with_weights(
-    rows: Sequence[Backbone], folder: Path | None, settings: WeightsSettings, *, warn: Warn, cache: Path | None = None
+    rows: Sequence[Backbone],
+    folder: Path | None,
+    settings: WeightsSettings,
+    *,
+    warn: Warn,
+    progress: Progress = unheard,
+    cache: Path | None = None,
 ) -> tuple[Weighted, ...]:
     """Find the weights of all candidates, and leave out those that would have to start from random ones.
 
     Where no pretrained weights can be had at all, the small net with random weights stands in. A backbone that has no
     pretrained weights anywhere (smallnet) stays; so do all where the recipe wants none. Random weights are warned of.
+
+    Raises: WrongWeights: as find_weights; or a folder that the user names holds no weights of any backbone.
     """
+    if settings.pretrained and any(row.pretrained for row in rows):
+        for place in places(folder, cache):
+            need_known(place)
     found = tuple(
-        Weighted(row=row, weights=find_weights(row, folder, settings, warn=warn, cache=cache)) for row in rows
+        Weighted(row=row, weights=find_weights(row, folder, settings, warn=warn, progress=progress, cache=cache))
+        for row in rows
     )
     missing = [one for one in found if one.weights.source == "random" and one.row.pretrained and settings.pretrained]
     kept = tuple(one for one in found if one not in missing)
     if missing:
         names = ", ".join(one.row.name for one in missing)
         fate = "left out" if kept else f"replaced by {SMALLNET.name}"
+        looked = _places(missing[0].row, folder, cache, settings)
         warn(
-            f"no pretrained weights for {names} in {_places(folder, cache, settings)}: {fate}. "
-            "Give a folder that holds them with --weights."
+            f"no pretrained weights for {names} in {looked}: {fate}. Give a folder that holds them with --weights, or "
+            "see `automl weights --help`."
         )
     kept = kept or (Weighted(row=SMALLNET, weights=_random(SMALLNET)),)
     for one in kept:
@@ -109,125 +228,41 @@ def with_weights(
     return kept
 
 
-def _places(folder: Path | None, cache: Path | None, settings: WeightsSettings) -> str:
-    places = [] if folder is None else [f"the folder {folder}"]
-    places.append(f"Keras' cache {cache or keras_cache()}")
+def _places(missing: Backbone, folder: Path | None, cache: Path | None, settings: WeightsSettings) -> str:
+    words = {"--weights": "the folder", "$AUTOML_WEIGHTS": "$AUTOML_WEIGHTS", "Keras' cache": "Keras' cache"}
+    looked = " or ".join(f"{words[place.named]} {place.path}" for place in places(folder, cache))
     if not settings.download:
-        return " or ".join(places) + ", and the recipe forbids downloads (weights.download)"
-    return " or ".join(places) + f", nor by download ({host_trouble() or 'it failed'})"
+        return f"{looked}, and the recipe forbids downloads (weights.download)"
+    return f"{looked}, nor by download ({host_trouble(host_of(missing.weights_files[0].url)) or 'it failed'})"
 
 
 def in_folder(row: Backbone, folder: Path) -> WeightsFound | None:
-    """The backbone's weights in a user's folder: by weights.yaml there, else by Keras' file names.
-
-    weights.yaml is a list of mappings: file, backbone (Keras class), kwargs, sha256. Of several that fit, the first.
-    Raises: WrongWeights: no such folder; the listing cannot be read; the listed file is absent or has other bytes.
-    """
-    if not folder.is_dir():
-        raise WrongWeights(f"{folder} is not a folder. Wanted: the folder with weights files. Correct --weights.")
-    for entry in _read_listing(folder / LISTING):
-        if _fits(entry, row):
-            return _check_listed(row, folder, entry)
-    stored = _by_name(row, folder)
-    return _found(row, "folder", stored) if stored else None
+    """The backbone's weights in a user's folder. Raises: WrongWeights: as locate and read."""
+    located = locate(row, Place(path=folder, named="--weights"))
+    return None if located is None else read(located)
 
 
-def _read_listing(path: Path) -> list[Mapping[str, Any]]:
-    """The entries of a weights.yaml; none where there is no such file."""
-    if not path.exists():
-        return []
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise WrongWeights(f"{path} cannot be read: {error}. Correct or remove it.") from error
-    wanted = "a list of mappings, each with a file, a backbone and kwargs"
-    if not isinstance(entries, list):
-        raise WrongWeights(f"{path} holds a {type(entries).__name__}. Wanted: {wanted}. Correct or remove it.")
-    for number, entry in enumerate(entries, start=1):
-        if not (
-            isinstance(entry, dict)
-            and isinstance(entry.get("file"), str)
-            and isinstance(entry.get("backbone"), str)
-            and isinstance(entry.get("kwargs", {}), dict)
-        ):
-            raise WrongWeights(f"{path}, entry {number}: {entry!r}. Wanted: {wanted}. Correct or remove it.")
-    return entries
-
-
-def _fits(entry: Mapping[str, Any], row: Backbone) -> bool:
-    """Whether an entry's file holds this backbone: same class, and the same arguments where both name them."""
-    kwargs: Mapping[str, Any] = entry.get("kwargs", {})
-    return entry["backbone"] == row.keras_class and all(
-        kwargs.get(key, KERAS_DEFAULTS.get(key, value)) == value for key, value in row.arguments.items()
-    )
-
-
-def _check_listed(row: Backbone, folder: Path, entry: Mapping[str, Any]) -> WeightsFound:
-    """The entry's file, if it lies in the folder itself and has the bytes that the listing says."""
-    name: str = entry["file"]
-    path = folder / name
-    if Path(name).name != name or not path.is_file():
-        raise WrongWeights(
-            f"{folder / LISTING} names {name!r} for {row.keras_class}, and {folder} holds no such file. "
-            "Put the file there, or correct the listing."
-        )
-    found = _found(row, "folder", path)
-    if "sha256" in entry and str(entry["sha256"]) != found.sha256:
-        raise WrongWeights(
-            f"{path}, the weights of {row.name}, has the sha256 {found.sha256}; {LISTING} beside it says "
-            f"{entry['sha256']}. The file is damaged or another one: fetch it again."
-        )
-    return found
+def _need_folder(place: Place) -> None:
+    if place.source == "folder" and not place.path.is_dir():
+        raise WrongWeights(f"{place.path} is not a folder. Wanted: a folder with weights files. Correct {place.named}.")
 
 
 def _by_name(row: Backbone, folder: Path) -> Path | None:
     """The first of the names under which Keras stores these weights that the folder holds."""
-    return next((folder / name for name in row.weights_files if (folder / name).is_file()), None)
-
-
-def _found(row: Backbone, source: Any, path: Path) -> WeightsFound:
-    with path.open("rb") as file:
-        checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    return WeightsFound(backbone=row.name, source=source, path=str(path.resolve()), sha256=checksum)
+    return next((folder / file.name for file in row.weights_files if (folder / file.name).is_file()), None)
 
 
 def _random(row: Backbone) -> WeightsFound:
     return WeightsFound(backbone=row.name, source="random", path="", sha256="")
 
 
-@cache
-def host_trouble() -> str:
-    """Look once, for the life of the process, whether Keras' host can be reached. Returns: "" or what went wrong."""
-    answer: list[str] = []
-
-    def look() -> None:
-        try:
-            request = urllib.request.Request(KERAS_HOST, method="HEAD")
-            with urllib.request.urlopen(request, timeout=PROBE_S):  # noqa: S310  # a constant https address
-                answer.append("")
-        except urllib.error.HTTPError:
-            answer.append("")  # it answers; that a folder cannot be listed does not matter
-        except OSError as error:
-            answer.append(str(error))
-
-    # In a thread: looking up a name keeps to no timeout.
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(PROBE_S)
-    return answer[0] if answer else f"no answer within {PROBE_S:g} s"
-
-
-def _download(row: Backbone, warn: Warn) -> bool:
-    """Have Keras fetch the weights into its cache. Returns: whether it says that it did."""
-    if host_trouble():
-        return False
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALL_S)
+def _download(row: Backbone, cache: Path, warn: Warn, progress: Progress) -> Path | None:
+    """Fetch the preferred file into Keras' cache, where Keras finds it as well."""
+    file = row.weights_files[0]
+    if host_trouble(host_of(file.url)):
+        return None
     try:
-        load_entry(row.entry)(weights="imagenet", input_shape=(row.size_px, row.size_px, 3), **row.arguments)
-    except Exception as error:  # noqa: BLE001  # Keras raises bare Exception when a download fails
+        return fetch_file(file, cache, progress=progress)
+    except FetchFailed as error:
         warn(f"the weights of {row.name} could not be downloaded: {error}")
-        return False
-    finally:
-        socket.setdefaulttimeout(patience)
-    return True
+        return None

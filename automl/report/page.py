@@ -44,8 +44,10 @@ def render(facts: Facts, pictures: bool) -> str:
             findings=[(finding, finding_text(finding, pictures)) for finding in findings_of(facts)],
             rejected=facts.rejected[:REJECTED],
             heatmap=cells(confusion) if len(confusion) <= HEATMAP_CLASSES else [],
+            on_validation={one.name: one.accuracy for one in facts.picked.baselines},
             pairs=pairs[:PAIRS],
             more_pairs=len(pairs) > PAIRS,
+            learning_plot=plots.learning_plot(facts.picked.learning_curve),
             trials_plot=plots.trials_plot(facts.tuned.trials, facts.tuned.best, trained.probe_accuracy),
             curves=plots.curves(trained.epochs, trained.probe_accuracy, trained.probe_loss),
             tradeoff_plot=plots.tradeoff_plot(built, chosen, facts.made.max_accuracy_drop),
@@ -67,6 +69,7 @@ def environment() -> Environment:
     env.filters |= {
         "percent": percent,
         "between": between,
+        "points": points,
         "size": size,
         "duration": duration,
         "count": count,
@@ -106,6 +109,12 @@ def percent(value: float, digits: int = 1) -> str:
 def between(interval: Interval) -> str:
     """The ends of an interval of a fraction: "96.7–99.4 %"."""
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}\u202f%"
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in points, with its sign: "+1.9", "0.0" or "−0.5"."""
+    text = f"{100 * difference:+.1f}".replace("-", "−")
+    return "0.0" if text in {"+0.0", "−0.0"} else text
 
 
 def size(n_bytes: int) -> str:

@@ -31,9 +31,10 @@ from automl.report.svg import (
     signed_ticks,
     spread,
     svg,
+    whisker,
     whole_ticks,
 )
-from automl.types import Epoch, Trial, Variant
+from automl.types import CurvePoint, Epoch, Trial, Variant
 
 LABEL_GAP: Final = 15  # between two labels, so that they do not overlap
 MAX_RADIUS: Final = 13.0
@@ -46,6 +47,26 @@ class Series:
     name: str
     style: Literal["a", "b"]  # of the page's style: blue and solid, orange and dashed
     points: Points
+
+
+def learning_plot(points: Sequence[CurvePoint]) -> Markup:
+    """Validation accuracy with its interval over the number of training images, from none on."""
+    if not points:
+        return Markup("")
+    ends = [end for point in points for end in (point.accuracy.low, point.accuracy.high)]
+    frame = Frame(x=(0, 1.05 * max(point.images for point in points)), y=spread(ends, at_least=0, at_most=1))
+    marks = [
+        whisker(frame, point.images, point.accuracy.low, point.accuracy.high, "a")
+        + dot(frame, point.images, point.accuracy.value, "a",
+              f"{point.images:,} training images: {100 * point.accuracy.value:.1f} %", radius=4)
+        for point in points
+    ]  # fmt: skip
+    return svg(
+        "Validation accuracy by the number of training images",
+        axes(frame, "training images", percent_ticks(frame.y), whole_ticks(frame.x)),
+        line(frame, [(point.images, point.accuracy.value) for point in points], "a thin"),
+        *marks,
+    )
 
 
 def trials_plot(trials: Sequence[Trial], best: int | None, probe: float) -> Markup:
@@ -132,12 +153,10 @@ def tradeoff_plot(variants: Sequence[Variant], chosen: str, budget: float) -> Ma
         level(frame, change(budget), "budget"),
     ]
     for row in variants:
-        x, drop = frame.at_x(row.latency_ms), row.accuracy_drop
+        drop = row.accuracy_drop
         style = "a best" if row.name == chosen else "a" if row.within_budget else "b"
         parts += [
-            Markup('<line class="whisker {}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
-                style, x, x, frame.at_y(change(drop.low)), frame.at_y(change(drop.high))
-            ),
+            whisker(frame, row.latency_ms, change(drop.low), change(drop.high), style),
             dot(frame, row.latency_ms, change(drop.value), style,
                 f"{row.name}: {row.latency_ms:.2f} ms, {change(drop.value):+.2f} points, {row.size_bytes / 1e6:.2f} MB",
                 radius=max(3.0, MAX_RADIUS * math.sqrt(row.size_bytes / max(1, largest)))),

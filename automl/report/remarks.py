@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from automl.report.facts import Facts
-from automl.types import Finding, Scores, gravest_first
+from automl.types import ON_FEATURES, Finding, Scores, gravest_first
 
 FEW_IMAGES: Final = 100
 """A part with fewer is called small: one image is more than a point."""
@@ -27,6 +27,7 @@ def remarks_of(facts: Facts, own: bool) -> tuple[str, ...]:
         *_few("validation", facts.evaluated.validation.n, "every choice rests on these"),
         *_few("test", facts.test.n, "mind the intervals"),
         *_search(facts),
+        *_unbeaten(facts),
         *(finding_text(finding, own) for finding in findings_of(facts) if finding.severity != "note"),
     ]
     if own:
@@ -97,3 +98,9 @@ def _search(facts: Facts) -> list[str]:
     if facts.tuned.best is not None:
         return []
     return ["No trial of the search finished, so the model was trained with the default settings."]
+
+
+def _unbeaten(facts: Facts) -> list[str]:
+    """A plain baseline that the model does not beat for sure; of those on features the table says it."""
+    doubted = [one for one in facts.evaluated.against if one.gain.low <= 0 and one.baseline not in ON_FEATURES]
+    return [facts.evaluated.unbeaten] if doubted else []

@@ -103,6 +103,13 @@ def dot(frame: Frame, x: float, y: float, style: str, says: str, *, radius: floa
     )
 
 
+def whisker(frame: Frame, x: float, low: float, high: float, style: str) -> Markup:
+    """An interval as an upright line."""
+    return Markup('<line class="whisker {}" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>').format(
+        style, frame.at_x(x), frame.at_x(x), frame.at_y(low), frame.at_y(high)
+    )
+
+
 def level(frame: Frame, value: float, name: str) -> Markup:
     """A dashed line across with its name."""
     y, right = frame.at_y(value), WIDTH - RIGHT

@@ -198,7 +198,9 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
         _refuse_other_files(folder, listing)
     if request.redo is not None:
         if request.redo == "check" and _has_other_files(folder, listing):
-            set_aside(folder)
+            set_aside(folder, "check")
+        if changed and STAGE_NAMES.index(request.redo) <= STAGE_NAMES.index("pick"):
+            set_aside(folder, "pick")
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             throw_away(folder.stage(stage))
     now = time.time()
@@ -258,19 +260,19 @@ def _has_other_files(folder: RunFolder, listing: Listing) -> bool:
     return done is not None and done.inputs.get("dataset") != load_entry(FINGERPRINT)(listing)
 
 
-def set_aside(folder: RunFolder) -> None:
-    """Keep what check has decoded under another name: the next check takes over what still holds, and removes it.
+def set_aside(folder: RunFolder, stage: str) -> None:
+    """Keep what check has decoded, or pick computed, under another name: the next one takes over what still holds.
 
-    What was set aside before stays where it is, for a check that was cut short after it holds less.
+    What was set aside before stays where it is, for a stage that was cut short after it holds less.
     """
-    check, earlier = folder.stage("check"), folder.earlier_check
-    if not check.exists():
+    own, earlier = folder.stage(stage), folder.earlier(stage)
+    if not own.exists():
         return
-    if earlier.exists() and not (check / "done.json").exists():
-        throw_away(check)
+    if earlier.exists() and not (own / "done.json").exists():
+        throw_away(own)
         return
     throw_away(earlier)
-    check.rename(earlier)
+    own.rename(earlier)
     sync_folder(folder.root)
 
 

@@ -68,10 +68,9 @@ class RunFolder:
         """The files of a dataset that is an archive or a name; automl/data/archives.py and named.py know them."""
         return self.root / "dataset"
 
-    @property
-    def earlier_check(self) -> Path:
-        """check's folder from before the dataset grew; there until the new check has taken over what still holds."""
-        return self.root / "check-before"
+    def earlier(self, stage: str) -> Path:
+        """A stage's folder from before; there until the new one has taken over what still holds (check and pick)."""
+        return self.root / f"{stage}-before"
 
     def stage(self, name: str) -> Path:
         """The folder of one stage."""

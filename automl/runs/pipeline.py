@@ -16,7 +16,6 @@ from automl.errors import (
     StageFailed,
     Terminated,
     UsageError,
-    WrongWeights,
 )
 from automl.recipe.model import Recipe
 from automl.records import Checked, Parted, Picked, Reported
@@ -34,7 +33,7 @@ from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten
 from automl.runs.stops import DECIDED_HERE, Found, let_pass, stopped, stops
 from automl.runtime.children import Children
-from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, STAGE_NAMES, STAGES, Stage
+from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, NEED_WEIGHTS_FOLDERS, STAGE_NAMES, STAGES, Stage
 
 FIRST_DEPLOYABLE: Final = "pick"
 """The stage after which there is a model that could be shipped."""
@@ -51,10 +50,8 @@ def execute(request: Request, hear: Hear) -> dict[str, Any]:
     check_name(request.name)
     if request.redo is not None and request.redo not in STAGE_NAMES:
         raise UsageError(f"--redo {request.redo}: no such stage. Wanted: one of {', '.join(STAGE_NAMES)}.")
-    if request.weights is not None and not request.weights.is_dir():
-        raise WrongWeights(
-            f"{request.weights} is not a folder. Wanted: a folder with weights files. Correct --weights."
-        )
+    if request.last is None:  # a check alone needs no weights
+        load_entry(NEED_WEIGHTS_FOLDERS)(request.weights)
     recipe = request.recipe.recipe
     resources.need_two_folders(request.runs, request.exports)
     folder = RunFolder(request.runs.resolve() / request.name)
@@ -246,7 +243,7 @@ def _make_ready(folder: Path, inputs: dict[str, object]) -> None:
         sweep_temporary(folder)
         return
     if folder.name == STAGE_NAMES[0] and not same:
-        set_aside(RunFolder(folder.parent))
+        set_aside(RunFolder(folder.parent), folder.name)
     throw_away(folder)
     folder.mkdir(parents=True)
     write_text(begun, fingerprint_of(inputs))

@@ -47,6 +47,10 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
     if picked := record(Picked):
         facts["backbone"] = picked.chosen
         facts["weights"] = asdict(picked.weights)
+        facts["taken_over"] = list(picked.taken_over)
+        facts["baselines"] = [{"name": one.name, "validation": asdict(one.accuracy)} for one in picked.baselines]
+        facts["learning_curve"] = [asdict(point) for point in picked.learning_curve]
+        facts["more_data"] = picked.more_data
     if tuned := record(Tuned):
         facts["trials"] = len(tuned.trials)
         facts["best_trial"] = tuned.best
@@ -62,6 +66,9 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
             "test_fp32": _headline(evaluated.scores["fp32"]),
             "validation": _headline(evaluated.validation),
         }
+        tested = {one.baseline: {"test": asdict(one.accuracy), "gain": asdict(one.gain)} for one in evaluated.against}
+        facts["baselines"] = [{**one, **tested.get(one["name"], {})} for one in facts.get("baselines", ())]
+        facts["unbeaten"] = evaluated.unbeaten
     if exported := record(Exported):
         facts["gate"] = asdict(exported.gate)
     if reported := record(Reported):

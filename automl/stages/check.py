@@ -71,7 +71,7 @@ def run(ctx: StageContext) -> Checked:
         choice=choice,
         earlier=earlier.take if earlier else lambda file: None,
     )
-    shutil.rmtree(ctx.folder.earlier_check, ignore_errors=True)
+    shutil.rmtree(ctx.folder.earlier("check"), ignore_errors=True)
     refuse_unreadable(found)
     pictures = Pictures(
         images=found.images,
@@ -126,7 +126,7 @@ def _choose(ctx: StageContext, n_files: int, sizes_px: Sequence[int]) -> Choice:
             max_bytes=ctx.recipe.pack.max_disk_mb * 1e6,
         )
 
-    earlier, free = ctx.folder.earlier_check, shutil.disk_usage(ctx.folder.root).free
+    earlier, free = ctx.folder.earlier("check"), shutil.disk_usage(ctx.folder.root).free
     taken = sum(path.stat().st_size for path in earlier.rglob("*") if path.is_file())
     choice, alone = choose(free), choose(free + taken)
     full = choice.kind == "raw" and free < raw_bytes(n_files, sizes_px) + beside_bytes(n_files)
@@ -138,7 +138,7 @@ def _choose(ctx: StageContext, n_files: int, sizes_px: Sequence[int]) -> Choice:
 
 def _open_earlier(ctx: StageContext, inputs: dict[str, object], packed: Sequence[int]) -> Earlier | None:
     """What a check of this run decoded before the dataset grew; one that is of no use is removed."""
-    folder = ctx.folder.earlier_check
+    folder = ctx.folder.earlier("check")
     if not folder.is_dir():
         return None
     done = read_done(folder / "done.json")

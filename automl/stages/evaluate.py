@@ -17,11 +17,13 @@ from automl.data.images import read_images
 from automl.data.pack import read_index
 from automl.data.store import open_pixels, store_name
 from automl.graph.session import open_session, predict
-from automl.records import Compressed, Evaluated, Mistake, Trained
+from automl.nets.baselines import unbeaten
+from automl.records import Compressed, Evaluated, Mistake, Picked, Trained
 from automl.runs.atomic import write_text
 from automl.runtime.context import StageContext
+from automl.stages.baselines import baseline_answers, compare
 from automl.task_table import task_named
-from automl.types import PixelRows, Scores
+from automl.types import ON_FEATURES, PixelRows, Scores
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -34,7 +36,10 @@ MISTAKES: Final = 24
 def run(ctx: StageContext) -> Evaluated:
     """Score the float and the chosen variant on the test part, and the chosen one on validation.
 
-    Reads: check/images.csv, check/pixels-SIZE/, pack/{validation,test}-{rows,labels}.npy, compress/NAME.onnx.
+    pick's baselines answer for the same test images, in the same reading; nothing is fitted or chosen here.
+
+    Reads: check/images.csv, check/pixels-SIZE/, pack/PART-{rows,labels}.npy, compress/NAME.onnx; pick/baselines.npz,
+        BACKBONE/features.npy and probe.npz of the chosen one.
     Writes: evaluate/predictions.csv, the chosen variant's answers for each test image.
     """
     compressed, trained = ctx.record(Compressed), ctx.record(Trained)
@@ -51,12 +56,22 @@ def run(ctx: StageContext) -> Evaluated:
     path_of = {image.row: image.path for image in read_images(ctx.input("check", "images.csv"))}
     paths = [path_of[int(row)] for row in rows]
     write_predictions(ctx.output("predictions.csv"), paths, labels, test[compressed.chosen], classes)
+    picked, right = ctx.record(Picked), test[compressed.chosen].argmax(axis=1) == labels
+    plain = baseline_answers(ctx, picked.chosen, pixels, read_index(ctx.folder.stage("pack"), "train"), rows)
+    against = compare(plain, labels, right, resamples=ctx.recipe.evaluate.bootstrap, seed=ctx.recipe.seed)
+    # Where the probe was kept it is the model, which need not beat itself.
+    others = [one for one in against if one.baseline != "linear probe" or trained.winner != "probe"]
+    text = unbeaten(others, len(rows), compressed.chosen)
+    if any(one.gain.low <= 0 for one in others if one.baseline not in ON_FEATURES):
+        ctx.warn(text)
     return Evaluated(
         scores={name: scores(ctx, probabilities, labels, classes) for name, probabilities in test.items()},
         chosen=compressed.chosen,
         validation=validation_scores,
         mistakes=surest_mistakes(paths, rows, labels, test[compressed.chosen], classes),
         read_at=read_at,
+        against=against,
+        unbeaten=text,
     )
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from automl.errors import AutomlError
 from automl.nets.build import check_weights_fit
-from automl.nets.catalogue import BACKBONES
+from automl.nets.catalogue import BACKBONES, Backbone
 from automl.nets.weights import find_weights
 from automl.recipe.model import Weights
 
@@ -28,20 +28,26 @@ def examine_keras(arguments: Mapping[str, Any]) -> dict[str, object]:
         {"question": "precision", "answer": ", ".join(_precisions(gpus)), "ok": True},
     ]
     folder = None if arguments["weights"] is None else Path(arguments["weights"])
+    missing = 0
     for row in filter(lambda row: row.pretrained, BACKBONES):
-        answers.append({"question": f"weights of {row.name}", **_weights(row.name, folder)})
+        if (answer := _weights(row, folder)) is None:
+            missing += 1
+        else:
+            answers.append({"question": f"weights of {row.name}", **answer})
+    nothing = f"of {missing} backbones none here; a run downloads what it needs, or else leaves them out"
+    answers.append({"question": "other weights", "answer": nothing, "ok": True})
     return {"answers": answers}
 
 
-def _weights(name: str, folder: Path | None) -> dict[str, object]:
-    row = next(row for row in BACKBONES if row.name == name)
+def _weights(row: Backbone, folder: Path | None) -> dict[str, object] | None:
+    """Which file it would start from, and whether it fits; None: there is none."""
     try:
         found = find_weights(row, folder, Weights(download=False), warn=lambda text: None)
         check_weights_fit(row, found)
     except AutomlError as error:
         return {"answer": str(error), "ok": False}
     if found.source == "random":
-        return {"answer": "none here; a run downloads them, or else starts from random weights", "ok": True}
+        return None
     return {"answer": f"{found.source}: {found.path}", "ok": True}
 
 

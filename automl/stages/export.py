@@ -90,7 +90,7 @@ def gather(ctx: StageContext, *, n_features: int) -> BundleFacts:
         chosen=compressed.chosen,
         backbone=trained.network.backbone,
         weights=picked.weights,
-        weights_licence=backbone_named(trained.network.backbone).licence,
+        weights_licence=picked.weights.licence or backbone_named(trained.network.backbone).licence,
         dataset_fingerprint=checked.dataset_fingerprint,
         images=ctx.record(Parted).per_class,
         weighting=ctx.record(Parted).weighting,

@@ -16,6 +16,7 @@ from automl.graph.session import open_session, predict
 from automl.graph.writer import write_onnx
 from automl.nets.build import build_network, check_weights_fit
 from automl.nets.catalogue import SMALLNET, Backbone, backbone_named
+from automl.nets.fetch import in_megabytes
 from automl.nets.weights import with_weights
 from automl.recipe.model import Weights
 from automl.runtime.child import this_childs_front
@@ -40,7 +41,14 @@ def rehearse(arguments: Mapping[str, Any]) -> dict[str, object]:
     folder = None if arguments["folder"] is None else Path(arguments["folder"])
     rows = [backbone_named(name) for name in arguments["backbones"]]
     front.progress(0, len(rows), "looking for weights")
-    weighted = with_weights(rows, folder, settings, warn=lambda text: None)  # pick says it again, and warns
+    said: list[str] = []
+    heard = in_megabytes(lambda done, total: front.progress(done, total, "MB of weights fetched"))
+    weighted = with_weights(rows, folder, settings, warn=said.append, progress=heard)
+    if {one.row.name for one in weighted} != {
+        row.name for row in rows
+    }:  # pick warns for the record; here whoever goes home hears it in time
+        for text in said:
+            front.warn(text)
     for number, one in enumerate(weighted):
         front.progress(number, len(weighted), f"weights of {one.row.name}")
         check_weights_fit(one.row, one.weights)

@@ -35,8 +35,8 @@ from automl.runs.settings import flatten
 from automl.runtime.context import StageContext
 
 PAGE: Final = "report.html"
-SAID_ELSEWHERE: Final = frozenset(("check", "split", "export"))
-"""Stages whose warnings are findings, or the gate's verdict: the page has them from the records."""
+SAID_ELSEWHERE: Final = frozenset(("rehearsal", "check", "split", "export"))
+"""What they warn of are findings, or the gate's verdict: the page has them from the records; or pick says it again."""
 
 
 def run(ctx: StageContext) -> Reported:

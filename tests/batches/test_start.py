@@ -46,8 +46,12 @@ def test_strict_lists_every_dataset_first_and_starts_nothing_where_one_is_refuse
     assert execute_batch(request_in(tmp_path, text, strict=True), quiet)["state"] == "done"
 
 
-def test_a_fault_of_every_job_is_told_once_and_before_any(tmp_path, runs_that_end):
+def test_a_fault_of_every_job_is_told_once_and_before_any(tmp_path, runs_that_end, monkeypatch):
     runs = runs_that_end()
+    with monkeypatch.context() as there:
+        there.setenv("AUTOML_WEIGHTS", str(tmp_path / "no"))
+        with pytest.raises(WrongWeights, match=r"no is not a folder.*Correct \$AUTOML_WEIGHTS"):
+            execute_batch(request_in(tmp_path), quiet)
     with pytest.raises(WrongWeights, match="is not a folder. Wanted: a folder with weights files"):
         execute_batch(request_in(tmp_path, weights=tmp_path / "no"), quiet)
     (tmp_path / "exports").write_text("")

@@ -156,6 +156,12 @@ def test_the_page_shows_the_examples_as_pictures_needs_no_network_and_escapes_na
     assert len(page) < 2_000_000
 
 
+def test_a_check_needs_no_weights_wherever_they_are_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOML_WEIGHTS", str(tmp_path / "absent"))
+    write_bars(tmp_path / "bars", per_class=12, size_px=24)
+    assert api.check(tmp_path / "bars")["state"] == "done"
+
+
 def test_a_person_reads_facts_classes_and_findings_the_gravest_first(tmp_path: Path) -> None:
     hopeless(tmp_path / "set")
 

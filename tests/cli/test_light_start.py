@@ -33,7 +33,16 @@ def start(*arguments: str) -> tuple[int, list[str], str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["batch", "--help"], ["runs", "list", "--help"], ["recipes", "list"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["batch", "--help"],
+        ["runs", "list", "--help"],
+        ["recipes", "list"],
+        ["weights", "--help"],
+        ["weights", "list"],
+    ],
 )
 def test_help_loads_no_heavy_module(arguments):
     code, modules, text = start(*arguments)

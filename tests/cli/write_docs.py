@@ -9,6 +9,7 @@ import click
 from automl.cli.main import cli
 from automl.errors import EXIT_CODES
 from automl.finding_table import KINDS
+from automl.nets.catalogue import BACKBONES
 from automl.recipe.keys import KEYS, wanted
 
 CLI_MD = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -24,7 +25,18 @@ This page is written by `python -m tests.cli.write_docs` and compared with the p
 def text() -> str:
     """The whole page."""
     codes = "".join(f"| {code} | {meaning} |\n" for code, meaning in EXIT_CODES.items())
-    return INTRODUCTION + codes + "\n" + "\n".join(_helps(cli, "automl")) + "\n" + _keys() + "\n" + _findings()
+    return (
+        INTRODUCTION
+        + codes
+        + "\n"
+        + "\n".join(_helps(cli, "automl"))
+        + "\n"
+        + _keys()
+        + "\n"
+        + _backbones()
+        + "\n"
+        + _findings()
+    )
 
 
 def _helps(command: click.Command, name: str, above: click.Context | None = None) -> list[str]:
@@ -46,6 +58,21 @@ def _keys() -> str:
         for key, schema in KEYS.items()
     )
     return f"## The recipe's keys\n| key | default | wanted | means |\n| --- | --- | --- | --- |\n{rows}\n"
+
+
+def _backbones() -> str:
+    rows = "\n".join(
+        f"| {row.name} | {row.params_m:,.3f} | {row.gmacs:,.3f} | {'-' if row.top1 is None else f'{row.top1:.3f}'} "
+        f"| {row.size_px} | {row.least_px} | {row.licence} |"
+        for row in BACKBONES
+    )
+    return (
+        "## The backbones\nNames for `backbones`. Parameters: millions, without the head. Multiply-adds: thousand\n"
+        "millions, of one image at the native size. Top-1: on ImageNet, published. Who published it and the source of\n"
+        "each licence (of the pretrained weights), stand in automl/nets/catalogue.py.\n\n"
+        "| name | parameters | multiply-adds | top-1 | native px | least px | licence |\n"
+        f"| --- | --- | --- | --- | --- | --- | --- |\n{rows}\n"
+    )
 
 
 def _findings() -> str:

@@ -1,48 +1,79 @@
-"""Each law over each row of the table of backbones."""
+"""Each law over each row of the table of backbones; heavy rows are looked at in shapes alone.
+
+The smallest member of each family is looked at in every `make test`, the others in `make test-all`.
+"""
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Callable
-from functools import cache
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from automl.code import load_entry
-from automl.nets.build import build_backbone, build_extractor, build_network, load_network, save_weights
-from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named
+from automl.nets.build import (
+    build_backbone,
+    build_extractor,
+    build_network,
+    load_network,
+    load_pretrained,
+    save_weights,
+)
+from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named, smallest_members
 from automl.nets.features import tap_layers
-from automl.types import Network
+from automl.training.unfreeze import unfreeze
+from automl.types import Network, WeightsFound
+from tests.onnx_toys import max_difference, settle, shake
 
 Law = Callable[[Backbone, Path], None]
+
+KERAS_FETCHES = "keras.src.utils.file_utils.get_file"
 
 
 def network_of(row: Backbone) -> Network:
     return Network(backbone=row.name, size_px=row.least_px, classes=("one", "two", "three"))
 
 
-@cache
+def shapes_alone(build: Callable[[], Any]) -> Any:
+    """What it builds, without numbers in its weights: the largest would take 1.4 GB, and time to draw them."""
+    with keras.StatelessScope(initialize_variables=False):
+        model = build()
+    keras.utils.clear_session()  # forgets that the weights still wait for their numbers
+    return model
+
+
+@lru_cache(maxsize=1)
 def least(name: str) -> Any:
-    """The untrained network at the row's least size, built once."""
-    return build_network(network_of(backbone_named(name)))
+    """The untrained network at the row's least size. pytest takes row after row, each with all laws."""
+    keras.utils.set_random_seed(5)
+    return shake(build_network(network_of(backbone_named(name))))
 
 
-@cache
+@lru_cache(maxsize=1)
 def native(name: str) -> Any:
-    """The backbone at its native size, built once and never run."""
+    """The backbone at its native size, in shapes alone."""
     row = backbone_named(name)
-    return build_backbone(row, row.size_px)
+    return shapes_alone(lambda: build_backbone(row, row.size_px))
+
+
+@lru_cache(maxsize=1)
+def whole(name: str) -> Any:
+    """The whole network at its native size, where no layer is left out, in shapes alone."""
+    row = backbone_named(name)
+    return shapes_alone(lambda: build_network(replace(network_of(row), size_px=row.size_px)))
 
 
 def noise(row: Backbone, n: int = 2) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (n, row.least_px, row.least_px, 3), dtype=np.uint8)
-
-
-def its_entry_can_be_imported(row: Backbone, folder: Path) -> None:
-    load_entry(row.entry)
 
 
 def a_smaller_image_than_the_least_is_refused(row: Backbone, folder: Path) -> None:
@@ -50,8 +81,59 @@ def a_smaller_image_than_the_least_is_refused(row: Backbone, folder: Path) -> No
         build_backbone(row, row.least_px - 1)
 
 
+def its_features_are_those_of_the_layers_in_its_row(row: Backbone, folder: Path) -> None:
+    """The last ones of the two deepest resolutions over 1 px."""
+    fine, deep = tap_layers(native(row.name))
+    for tap, name in zip((fine, deep), row.taps, strict=True):
+        assert re.fullmatch(rf"{re.escape(name)}(_\d+)?", tap.name)
+    assert build_extractor(native(row.name)).outputs[0].shape == (None, row.n_features)
+    assert fine.output.shape[1] == fine.output.shape[2] > deep.output.shape[1] == deep.output.shape[2] > 1
+    assert deep is native(row.name).operations[-1], "at its native size nothing of the net is left unused"
+
+
+def it_has_features_of_two_resolutions_at_its_least_size(row: Backbone, folder: Path) -> None:
+    backbone = shapes_alone(lambda: build_backbone(row, row.least_px))
+    fine, deep = (tap.output.shape for tap in tap_layers(backbone))
+    assert fine[1] == fine[2] > deep[1] == deep[2] > 1
+    assert build_extractor(backbone).outputs[0].shape == (None, fine[3] + deep[3])
+
+
+def parameters_and_multiply_adds_are_as_counted(row: Backbone, folder: Path) -> None:
+    assert native(row.name).count_params() / 1e6 == pytest.approx(row.params_m, abs=5.1e-4)
+    assert multiply_adds(native(row.name)) / 1e9 == pytest.approx(row.gmacs, abs=5.1e-4)
+
+
+def multiply_adds(model: Any) -> int:
+    """Of one image, in convolutions and dense layers: weights of a kernel times the places where it is applied."""
+    total = 0
+    for layer in model._flatten_layers(recursive=True):
+        if isinstance(layer, layers.SeparableConv2D):
+            kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
+            kernels = (layer.kernel,)
+        else:
+            continue
+        total += sum(int(np.prod(kernel.shape)) for kernel in kernels) * int(np.prod(layer.output.shape[1:-1]))
+    return total
+
+
+def mixed_precision_builds_and_its_features_are_float32(row: Backbone, folder: Path) -> None:
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_float16")
+        with keras.StatelessScope(initialize_variables=False):
+            model = build_network(network_of(row))
+    finally:
+        keras.utils.clear_session()
+        keras.config.set_dtype_policy(before)
+    assert [output.dtype for output in model.outputs] == ["float32", "float32"]
+    convolutions = [layer for layer in model._flatten_layers() if isinstance(layer, layers.Conv2D)]
+    assert {layer.compute_dtype for layer in convolutions} == {"float16"}
+    assert {layer.kernel.dtype for layer in convolutions} == {"float32"}
+
+
 def layers_have_the_agreed_names(row: Backbone, folder: Path) -> None:
-    model = least(row.name)
+    model = whole(row.name)
     kinds = {name: type(model.get_layer(name)).__name__ for name in ("features", "standardise", "dropout", "logits")}
     assert kinds == {
         "features": "Concatenate", "standardise": "Normalization", "dropout": "Dropout", "logits": "Dense"
@@ -59,6 +141,54 @@ def layers_have_the_agreed_names(row: Backbone, folder: Path) -> None:
     assert model.get_layer("probabilities").output is model.outputs[0]
     assert model.get_layer("features").output is model.outputs[1]
     assert model.inputs[0].name == "image"
+
+
+def frozen_the_head_alone_trains_and_unfrozen_all_but_statistics(row: Backbone, folder: Path) -> None:
+    model = whole(row.name)
+    head = counted(model.get_layer("logits").weights)
+    unfreeze(model, 0.0, "training")
+    assert counted(model.trainable_weights) == head
+    unfreeze(model, 1.0, "training")
+    statistics = [
+        weight
+        for weight in model.weights
+        if weight.path.rsplit("/", 1)[-1] in {"moving_mean", "moving_variance", "mean", "variance", "count"}
+    ]
+    assert counted(model.trainable_weights) == counted(model.weights) - counted(statistics)
+    assert counted(model.trainable_weights) > 0.9 * row.params_m * 1e6
+
+
+def counted(weights: Any) -> int:
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+def keras_fetches_the_files_of_its_row(row: Backbone, folder: Path) -> None:
+    if not row.pretrained:
+        assert not row.keras_class
+        return
+    fetched: list[tuple[str, str, str | None]] = []
+
+    def note(fname: str, origin: str, file_hash: str | None = None, **rest: Any) -> str:
+        fetched.append((fname, origin, file_hash))
+        raise Fetched
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KERAS_FETCHES, note)
+        with pytest.raises(Fetched):
+            shapes_alone(lambda: keras_own(row, row.size_px, weights="imagenet"))
+    keras.utils.clear_session()
+    stored = row.weights_files[0]
+    assert fetched == [(stored.name, stored.url, stored.stated or None)]
+
+
+class Fetched(Exception):
+    """Keras asked for a file."""
+
+
+def keras_own(row: Backbone, size_px: int, *, weights: str | None) -> Any:
+    """The network as its users get it from keras.applications."""
+    arguments = {key: value for key, value in row.arguments.items() if key != "variant"}
+    return getattr(keras.applications, row.keras_class)(weights=weights, input_shape=(size_px, size_px, 3), **arguments)
 
 
 def outputs_are_finite_and_probabilities_sum_to_1_for_black_white_and_noise(row: Backbone, folder: Path) -> None:
@@ -71,17 +201,43 @@ def outputs_are_finite_and_probabilities_sum_to_1_for_black_white_and_noise(row:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def normalisation_is_inside_so_that_bytes_and_floats_are_one(row: Backbone, folder: Path) -> None:
-    pixels = noise(row)
-    as_bytes, as_floats = least(row.name)(pixels)[1], least(row.name)(pixels.astype(np.float32))[1]
-    np.testing.assert_array_equal(np.asarray(as_bytes), np.asarray(as_floats))
+def it_says_of_bytes_what_keras_own_says_of_its_preprocessed_pixels(row: Backbone, folder: Path) -> None:
+    """The whole of it: normalisation inside the graph, the file's numbers in their places, the same layers."""
+    if not row.pretrained:
+        return
+    ours = build_backbone(row, row.least_px)
+    pixels = noise(row, 16)  # few would agree by chance in some channel, whose BatchNorm then blows up rounding
+    settle(shake(ours), pixels)
+    path = folder / "weights.h5"
+    write_legacy(path, ours)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KERAS_FETCHES, lambda *args, **kwargs: str(path))
+        theirs = keras_own(row, row.least_px, weights="imagenet")
+    preprocess = importlib.import_module(getattr(keras.applications, row.keras_class).__module__).preprocess_input
+    wanted = answer(theirs, preprocess(pixels.astype(np.float32)))
+    assert np.ptp(wanted, axis=0).max() / wanted.max() > 0.01, "pictures that look alike prove little"
+    assert max_difference(answer(ours, pixels), wanted) < 1e-3
+    load_pretrained(shake(ours, seed=2), WeightsFound(backbone=row.name, source="folder", path=str(path), sha256=""))
+    assert max_difference(answer(ours, pixels), wanted) < 1e-3
 
 
-def first_convolution_sees_values_about_as_small_as_the_row_says(row: Backbone, folder: Path) -> None:
-    model = least(row.name)
-    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
-    seen = np.asarray(keras.Model(model.inputs[0], first.input)(noise(row)))
-    assert -3 <= seen.min() < 0 < seen.max() <= 3  # V2B0 also divides by the spread of ImageNet's colours
+def answer(network: Any, images: np.ndarray) -> np.ndarray:
+    """Of a backbone, whose inputs Keras keeps as a list."""
+    return np.asarray(keras.Model(network.inputs[0], network.outputs[0])(images, training=False))
+
+
+def write_legacy(path: Path, model: Any) -> None:
+    """The layout of keras.applications' files: a group a layer, its weights in order."""
+    with h5py.File(path, "w") as file:
+        own = [layer for layer in model.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in own]
+        for layer in own:
+            group = file.create_group(layer.name)
+            values = layer.get_weights()
+            names = [f"{layer.name}/{number}" for number in range(len(values))]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, value in zip(names, values, strict=True):
+                group[name] = value
 
 
 def weights_survive_their_file(row: Backbone, folder: Path) -> None:
@@ -94,51 +250,73 @@ def weights_survive_their_file(row: Backbone, folder: Path) -> None:
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(theirs))
 
 
-def taps_are_the_last_layers_of_the_two_deepest_resolutions_over_1_px(row: Backbone, folder: Path) -> None:
-    for backbone in (native(row.name), build_backbone(row, row.least_px)):
-        fine, deep = (tap.output.shape for tap in tap_layers(backbone))
-        assert fine[1] == fine[2] > deep[1] == deep[2] > 1
-        assert build_extractor(backbone).outputs[0].shape == (None, fine[3] + deep[3])
-    # At its native size nothing of the net is left unused.
-    assert tap_layers(native(row.name))[-1] is native(row.name).layers[-1]
+def bytes_and_floats_are_one(row: Backbone, folder: Path) -> None:
+    pixels = noise(row)
+    as_bytes, as_floats = least(row.name)(pixels)[1], least(row.name)(pixels.astype(np.float32))[1]
+    np.testing.assert_array_equal(np.asarray(as_bytes), np.asarray(as_floats))
 
 
-def parameters_and_multiply_adds_are_as_counted(row: Backbone, folder: Path) -> None:
-    assert native(row.name).count_params() / 1e6 == pytest.approx(row.params_m, abs=5e-4)
-    assert multiply_adds(native(row.name)) / 1e9 == pytest.approx(row.gmacs, abs=5e-4)
-
-
-def multiply_adds(model: Any) -> int:
-    """Of one image, in convolutions: weights of a kernel times the places where it is applied."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-            total += int(np.prod(layer.kernel.shape)) * layer.output.shape[1] * layer.output.shape[2]
-    return total
-
-
-LAWS: tuple[Law, ...] = (
-    its_entry_can_be_imported,
+SHAPES: tuple[Law, ...] = (
     a_smaller_image_than_the_least_is_refused,
-    layers_have_the_agreed_names,
-    outputs_are_finite_and_probabilities_sum_to_1_for_black_white_and_noise,
-    normalisation_is_inside_so_that_bytes_and_floats_are_one,
-    first_convolution_sees_values_about_as_small_as_the_row_says,
-    weights_survive_their_file,
-    taps_are_the_last_layers_of_the_two_deepest_resolutions_over_1_px,
+    its_features_are_those_of_the_layers_in_its_row,
+    it_has_features_of_two_resolutions_at_its_least_size,
     parameters_and_multiply_adds_are_as_counted,
+    mixed_precision_builds_and_its_features_are_float32,
+    layers_have_the_agreed_names,
+    frozen_the_head_alone_trains_and_unfrozen_all_but_statistics,
+    keras_fetches_the_files_of_its_row,
 )
+NUMBERS: tuple[Law, ...] = (
+    outputs_are_finite_and_probabilities_sum_to_1_for_black_white_and_noise,
+    bytes_and_floats_are_one,
+    weights_survive_their_file,
+    it_says_of_bytes_what_keras_own_says_of_its_preprocessed_pixels,
+)
+SMALLEST = {row.name for row in smallest_members()}
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
+def marked(rows: tuple[Backbone, ...]) -> list[Any]:
+    return [pytest.param(row, id=row.name, marks=() if row.name in SMALLEST else (pytest.mark.slow,)) for row in rows]
+
+
+@pytest.mark.parametrize("law", SHAPES, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("row", marked(BACKBONES))
+def test_backbone_has_the_shapes_of_its_row(row: Backbone, law: Law, tmp_path: Path) -> None:
+    law(row, tmp_path)
+
+
+# Keras says of MobileNets smaller than any it trained which weights it takes.
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined:UserWarning")
+@pytest.mark.parametrize("law", NUMBERS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("row", marked(tuple(row for row in BACKBONES if not row.heavy)))
 def test_backbone_obeys_law(row: Backbone, law: Law, tmp_path: Path) -> None:
     law(row, tmp_path)
 
 
-def test_the_table_has_rows_with_names_of_their_own_and_the_small_net() -> None:
+def test_the_table_has_every_image_network_of_keras_and_the_small_net() -> None:
     names = [row.name for row in BACKBONES]
-    assert len(names) == len(set(names)) >= 4
-    assert SMALLNET.name == "smallnet"
+    assert len(names) == len(set(names)) == 53
+    assert {row.keras_class for row in BACKBONES if row.pretrained} == {
+        name for name in dir(keras.applications) if name[0].isupper()
+    }
+    assert BACKBONES[-1] is SMALLNET
     assert not SMALLNET.pretrained
-    assert all(row.keras_class for row in BACKBONES if row.pretrained)
+
+
+def test_each_family_has_a_smallest_member_that_is_not_heavy_and_every_claim_is_written_alike_in_it() -> None:
+    assert len(smallest_members()) == 16
+    assert not any(row.heavy for row in smallest_members())
+    for smallest in smallest_members():
+        members = [row for row in BACKBONES if row.family == smallest.family]
+        assert {(row.exporters, row.compressors, row.pixels, row.licence) for row in members} == {
+            (smallest.exporters, smallest.compressors, smallest.pixels, smallest.licence)
+        }
+
+
+def test_a_row_says_where_every_figure_comes_from() -> None:
+    for row in BACKBONES:
+        assert load_entry(row.entry)
+        assert all((row.source, row.licence, row.licence_source, row.top1_source))
+        assert row.top1 is None or 0.5 < row.top1 < 0.9
+    assert backbone_named("mobilenetv3small").cost == 1
+    assert backbone_named("vgg16").cost > 200

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from automl.graph.activations import ACTIVATIONS
 from automl.graph.layers import ROWS, Row
@@ -72,6 +74,14 @@ def zero_padding2d(draw: Draw, x: Tensor) -> Tensor:
     return draw(st.sampled_from(readers))(draw, x)
 
 
+def cropping2d(draw: Draw, x: Tensor) -> Tensor:
+    """Also of a border that is still to be put around the image: of some of it, of all, of more."""
+    x = draw(st.sampled_from([lambda draw, x: x, border, between]))(draw, x)
+    amounts = st.integers(0, 3)
+    x = layers.Cropping2D(((draw(amounts), draw(amounts)), (draw(amounts), draw(amounts))))(x)
+    return draw(st.sampled_from([conv2d, max_pooling2d, average_pooling2d, relu]))(draw, x)
+
+
 def pooling(draw: Draw) -> dict[str, Any]:
     return {"pool_size": draw(pairs), "strides": draw(st.one_of(st.none(), pairs)), "padding": draw(paddings)}
 
@@ -105,6 +115,17 @@ def normalization(draw: Draw, x: Tensor) -> Tensor:
     axis = draw(st.sampled_from([-1, None] if len(x.shape) == 2 else [-1, 3, None, 1, (2, 3), (1, 2, 3)]))
     given_values = draw(st.sampled_from([{}, {"mean": 0.3, "variance": 0.2}, {"mean": 5.0, "variance": 0.0}]))
     return layers.Normalization(axis=axis, invert=draw(st.booleans()), **given_values)(x)
+
+
+def layer_normalization(draw: Draw, x: Tensor) -> Tensor:
+    x = image_or_vector(draw, x)
+    axis = draw(st.sampled_from([-1, len(x.shape) - 1]))
+    options = {"center": draw(st.booleans()), "scale": draw(st.booleans()), "epsilon": draw(st.floats(1e-3, 0.1))}
+    return layers.LayerNormalization(axis=axis, **options)(x)
+
+
+def layer_scale(draw: Draw, x: Tensor) -> Tensor:
+    return LayerScale(draw(st.floats(0.125, 2, width=16)), x.shape[-1])(x)
 
 
 def rescaling(draw: Draw, x: Tensor) -> Tensor:
@@ -146,6 +167,16 @@ def multiply(draw: Draw, x: Tensor) -> Tensor:
     return draw(product)()
 
 
+def scaled_sum(draw: Draw, x: Tensor) -> Tensor:
+    other = draw(st.sampled_from([layers.ReLU(), layers.Conv2D(x.shape[-1], 1)]))(x)
+    return CustomScaleLayer(draw(st.floats(0.125, 2, width=16)))(draw(st.sampled_from([[x, other], [other, x]])))
+
+
+def flip(draw: Draw, x: Tensor) -> Tensor:
+    x = image_or_vector(draw, x)
+    return keras.ops.flip(x, axis=draw(st.sampled_from([-1, 1] if len(x.shape) == 2 else [-1, 1, 2, 3])))
+
+
 def concatenate(draw: Draw, x: Tensor) -> Tensor:
     x = image_or_vector(draw, x)
     axis = draw(st.sampled_from([-1, 1] if len(x.shape) == 2 else [-1, 1, 2, 3]))
@@ -168,14 +199,21 @@ def dropout(draw: Draw, x: Tensor) -> Tensor:
     return layers.Dropout(draw(st.floats(0, 0.9)))(x)
 
 
+def stochastic_depth(draw: Draw, x: Tensor) -> Tensor:
+    return StochasticDepth(draw(st.floats(0, 0.9)))(x)
+
+
 def image_or_vector(draw: Draw, x: Tensor) -> Tensor:
     return layers.GlobalAveragePooling2D()(x) if draw(st.booleans()) else x
 
 
 TOYS: dict[str, Callable[[Draw, Tensor], Tensor]] = {
     "Conv2D": conv2d, "DepthwiseConv2D": depthwise_conv2d, "SeparableConv2D": separable_conv2d,
-    "ZeroPadding2D": zero_padding2d, "MaxPooling2D": max_pooling2d, "AveragePooling2D": average_pooling2d,
+    "ZeroPadding2D": zero_padding2d, "Cropping2D": cropping2d, "MaxPooling2D": max_pooling2d,
+    "AveragePooling2D": average_pooling2d,
     "GlobalAveragePooling2D": global_average_pooling2d, "Dense": dense, "BatchNormalization": batch_normalization,
+    "LayerNormalization": layer_normalization, "LayerScale": layer_scale, "StochasticDepth": stochastic_depth,
+    "CustomScaleLayer": scaled_sum, "Flip": flip,
     "Normalization": normalization, "Rescaling": rescaling, "Activation": activation, "ReLU": relu,
     "Softmax": softmax, "Add": add, "Multiply": multiply, "Concatenate": concatenate, "Flatten": flatten,
     "Reshape": reshape, "Dropout": dropout,
@@ -183,12 +221,15 @@ TOYS: dict[str, Callable[[Draw, Tensor], Tensor]] = {
 
 
 def test_every_row_of_the_writer_has_its_property_and_there_is_no_property_without_a_row():
-    assert len(ROWS) == 20
+    assert len(ROWS) == 26
     assert sorted(TOYS) == sorted(row.layer for row in ROWS)
 
 
-def test_every_row_of_the_writer_names_a_keras_layer():
-    assert all(issubclass(getattr(keras.layers, row.layer), keras.layers.Layer) for row in ROWS)
+def test_every_row_of_the_writer_names_a_keras_layer_or_operation():
+    special = {"LayerScale": LayerScale, "StochasticDepth": StochasticDepth, "CustomScaleLayer": CustomScaleLayer}
+    for row in ROWS:
+        kind = special.get(row.layer) or getattr(keras.layers, row.layer, None)
+        assert (row.operator and row.layer == "Flip") if kind is None else issubclass(kind, keras.layers.Layer)
 
 
 # Keras warns of a softmax over one channel, which is drawn like every other number.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import pytest
 import yaml
 
 from automl.errors import WrongWeights
-from automl.nets import weights
-from automl.nets.catalogue import SMALLNET, Backbone, backbone_named
+from automl.nets import catalogue
+from automl.nets.catalogue import SMALLNET, WeightsFile, backbone_named
+from automl.nets.fetch import host_trouble
 from automl.nets.weights import find_weights, in_folder, with_weights
+from tests.weights_host import content, serving
 
 MOBILENET = backbone_named("mobilenetv2")
 SMALL = backbone_named("mobilenetv3small")
-CONTENT = b"stands for an HDF5 file"
+CONTENT = content(1000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -53,15 +56,15 @@ def no_warning(text: str) -> None:
 
 
 def test_a_file_with_keras_own_name_is_found_in_the_folder_before_the_cache(places: Places) -> None:
-    path = places.put("folder", MOBILENET.weights_files[2])
-    places.put("cache", MOBILENET.weights_files[0])
+    path = places.put("folder", MOBILENET.weights_files[2].name)
+    places.put("cache", MOBILENET.weights_files[0].name)
     found = find_weights(MOBILENET, places.folder, Settings(), warn=no_warning, cache=places.cache)
     assert (found.source, found.path, found.sha256) == ("folder", str(path), SHA256)
 
 
 def test_the_cache_serves_where_the_folder_has_nothing_for_the_backbone(places: Places) -> None:
-    places.put("folder", SMALL.weights_files[0])
-    path = places.put("cache", MOBILENET.weights_files[0])
+    places.put("folder", SMALL.weights_files[0].name)
+    path = places.put("cache", MOBILENET.weights_files[0].name)
     found = find_weights(MOBILENET, places.folder, Settings(), warn=no_warning, cache=places.cache)
     assert (found.source, found.path) == ("cache", str(path))
 
@@ -80,6 +83,30 @@ def test_a_listing_names_files_by_class_and_arguments(places: Places) -> None:
     assert found is not None
     assert found.path == str(places.folder / "right.h5")
     assert in_folder(SMALL, places.folder) is None
+
+
+def test_of_several_listed_files_that_of_the_native_size_is_taken(places: Places) -> None:
+    for name in ("unsaid.h5", "at-128.h5", "at-224.h5"):
+        places.put("folder", name)
+    entry = {"backbone": "MobileNetV2", "kwargs": {"include_top": False}}
+    sizes = {"at-128.h5": 128, "at-224.h5": 224}
+    sized = [
+        {"file": name, **entry, "kwargs": {"include_top": False, "input_shape": [px, px, 3]}}
+        for name, px in sizes.items()
+    ]
+    places.list({"file": "unsaid.h5", **entry}, *sized)
+    found = in_folder(MOBILENET, places.folder)
+    assert found is not None
+    assert found.path == str(places.folder / "at-224.h5")
+
+
+def test_the_licence_that_a_listing_states_is_recorded_with_the_weights(places: Places) -> None:
+    places.put("folder", "right.h5")
+    entry = {"file": "right.h5", "backbone": "MobileNetV2", "kwargs": {"include_top": False}, "licence": "AGPL-3.0"}
+    places.list(entry)
+    found = in_folder(MOBILENET, places.folder)
+    assert found is not None
+    assert found.licence == "AGPL-3.0"
 
 
 def test_listed_bytes_that_are_others_are_refused(places: Places) -> None:
@@ -121,20 +148,21 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_looked_for_where_the_recipe_wants_no_pretrained_weights(places: Places) -> None:
-    places.put("cache", MOBILENET.weights_files[0])
+    places.put("cache", MOBILENET.weights_files[0].name)
     settings = Settings(pretrained=False, download=True)
     found = find_weights(MOBILENET, None, settings, warn=no_warning, cache=places.cache)
     assert (found.source, found.path, found.sha256) == ("random", "", "")
 
 
 def test_a_backbone_without_weights_is_left_out_where_another_has_them(places: Places) -> None:
-    places.put("folder", SMALL.weights_files[0])
+    places.put("folder", SMALL.weights_files[0].name)
     said: list[str] = []
     kept = with_weights([SMALL, MOBILENET], places.folder, Settings(), warn=said.append, cache=places.cache)
     assert [one.row.name for one in kept] == ["mobilenetv3small"]
     assert said == [
         f"no pretrained weights for mobilenetv2 in the folder {places.folder} or Keras' cache {places.cache}, and the "
-        "recipe forbids downloads (weights.download): left out. Give a folder that holds them with --weights."
+        "recipe forbids downloads (weights.download): left out. Give a folder that holds them with --weights, or see "
+        "`automl weights --help`."
     ]
 
 
@@ -148,60 +176,139 @@ def test_the_small_net_stands_in_where_no_weights_can_be_had(places: Places) -> 
 
 
 def test_the_small_net_stays_beside_one_with_weights_and_its_start_is_said(places: Places) -> None:
-    places.put("cache", SMALL.weights_files[0])
+    places.put("cache", SMALL.weights_files[0].name)
     said: list[str] = []
     kept = with_weights([SMALLNET, SMALL], None, Settings(), warn=said.append, cache=places.cache)
     assert [one.row.name for one in kept] == ["smallnet", "mobilenetv3small"]
     assert said == ["smallnet starts from random weights: it learns from this dataset alone"]
 
 
+def test_the_folder_of_the_variable_comes_after_weights_and_before_the_cache(
+    places: Places, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    of_variable = tmp_path / "variable" / MOBILENET.weights_files[0].name
+    of_variable.parent.mkdir()
+    of_variable.write_bytes(CONTENT)
+    monkeypatch.setenv("AUTOML_WEIGHTS", str(of_variable.parent))
+    places.put("cache", MOBILENET.weights_files[0].name)
+
+    def found() -> str:
+        return find_weights(MOBILENET, places.folder, Settings(), warn=no_warning, cache=places.cache).path
+
+    assert found() == str(of_variable)
+    path = places.put("folder", MOBILENET.weights_files[0].name)
+    assert found() == str(path)
+
+
+def test_a_variable_that_names_no_folder_is_refused_by_its_name(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOML_WEIGHTS", str(places.folder / "absent"))
+    with pytest.raises(WrongWeights, match=r"absent is not a folder.*Correct \$AUTOML_WEIGHTS"):
+        find_weights(MOBILENET, None, Settings(), warn=no_warning, cache=places.cache)
+
+
+def test_a_listing_counts_in_the_cache_as_well(places: Places) -> None:
+    path = places.put("cache", "ours.h5")
+    entry = {"file": "ours.h5", "backbone": "MobileNetV2", "kwargs": {"include_top": False}, "sha256": SHA256}
+    (places.cache / "weights.yaml").write_text(yaml.safe_dump([entry]))
+    found = find_weights(MOBILENET, None, Settings(), warn=no_warning, cache=places.cache)
+    assert (found.source, found.path) == ("cache", str(path))
+
+
+@pytest.mark.parametrize("named", ["--weights", "$AUTOML_WEIGHTS"])
+def test_a_folder_without_the_weights_of_any_backbone_is_refused_with_what_it_holds(
+    places: Places, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    places.put("cache", MOBILENET.weights_files[0].name)
+    for name in "abcdef":
+        places.put("folder", f"{name}.h5")
+    folder = places.folder
+    if named != "--weights":
+        monkeypatch.setenv("AUTOML_WEIGHTS", str(folder))
+        folder = None
+    with pytest.raises(WrongWeights) as refused:
+        with_weights([MOBILENET], folder, Settings(), warn=no_warning, cache=places.cache)
+    assert str(refused.value) == (
+        f"{places.folder} holds no weights of any backbone, but 'a.h5', 'b.h5', 'c.h5', 'd.h5', 'e.h5', .... Wanted: "
+        "files under the names that Keras gives them, or a weights.yaml that says which is which. "
+        f"Correct {named}."
+    )
+
+
+def test_a_folder_with_the_weights_of_another_backbone_is_none_to_refuse(places: Places) -> None:
+    places.put("folder", SMALL.weights_files[0].name)
+    places.put("cache", MOBILENET.weights_files[0].name)
+    kept = with_weights([MOBILENET], places.folder, Settings(), warn=no_warning, cache=places.cache)
+    assert [one.weights.source for one in kept] == ["cache"]
+
+
+def test_the_folder_of_the_variable_may_still_be_empty(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOML_WEIGHTS", str(places.folder))
+    places.put("cache", MOBILENET.weights_files[0].name)
+    kept = with_weights([MOBILENET], None, Settings(), warn=no_warning, cache=places.cache)
+    assert [one.weights.source for one in kept] == ["cache"]
+
+
+@pytest.mark.parametrize(
+    ("held", "why"),
+    [
+        (b"<!DOCTYPE html>\n<title>Sign in</title>", "it is a web page"),
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a pointer of Git LFS"),
+        (b"PK\x03\x04 and more", r"it begins with b'PK\\x03\\x04 and'"),
+    ],
+)
+def test_a_file_that_is_no_weights_file_is_refused_by_what_it_is(places: Places, held: bytes, why: str) -> None:
+    places.put("folder", SMALL.weights_files[0].name).write_bytes(held)
+    with pytest.raises(WrongWeights, match=f"cannot be the weights of mobilenetv3small: {why}.*fetch it again"):
+        find_weights(SMALL, places.folder, Settings(), warn=no_warning, cache=places.cache)
+
+
 @pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A proxy at which nobody listens."""
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    weights.host_trouble.cache_clear()
+    monkeypatch.setattr("urllib.request._opener", None)  # it knows the proxies of the first request
+    host_trouble.cache_clear()
+    yield
+    host_trouble.cache_clear()
 
 
 def test_without_a_network_no_download_is_tried_and_the_reason_is_said_once(places: Places, no_network: None) -> None:
     said: list[str] = []
-    untried = tuple(replace(row, entry="nowhere:nothing") for row in (SMALL, MOBILENET))
-    with_weights(untried, None, Settings(download=True), warn=said.append, cache=places.cache)
+    with_weights((SMALL, MOBILENET), None, Settings(download=True), warn=said.append, cache=places.cache)
     assert len(said) == 2
     assert "nor by download (<urlopen error [Errno 111] Connection refused>)" in said[0]
-    weights.host_trouble.cache_clear()
+    assert host_trouble.cache_info().misses == 1
 
 
-def fetched(row: Backbone, monkeypatch: pytest.MonkeyPatch, keras: object) -> Backbone:
-    monkeypatch.setattr(weights, "host_trouble", lambda: "")
-    monkeypatch.setattr(weights, "load_entry", lambda entry: keras)
-    return row
-
-
-def test_a_download_through_keras_ends_in_its_cache_and_is_found_there(
+def test_a_download_ends_in_keras_cache_and_is_found_there_from_then_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[dict[str, object]] = []
-
-    def keras(**arguments: object) -> None:
-        asked.append(arguments)
-        places.put("cache", SMALL.weights_files[0])
-
-    row = fetched(SMALL, monkeypatch, keras)
-    found = find_weights(row, None, Settings(download=True), warn=no_warning, cache=places.cache)
-    assert (found.source, found.sha256) == ("download", SHA256)
-    assert asked == [{"weights": "imagenet", "input_shape": (224, 224, 3), **SMALL.arguments}]
+    row = replace(SMALL, weights_files=(WeightsFile("models", "small.h5", SHA256),))
+    told: list[tuple[int, int]] = []
+    with serving() as host:
+        monkeypatch.setattr(catalogue, "KERAS_HOST", host.url)
+        host.files["/models/small.h5"] = CONTENT
+        found = find_weights(row, None, Settings(download=True), warn=no_warning,
+                             progress=lambda *of: told.append(of), cache=places.cache)  # fmt: skip
+    assert (found.source, found.sha256, found.path) == ("download", SHA256, str(places.cache / "small.h5"))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    again = find_weights(row, None, Settings(download=True), warn=no_warning, cache=places.cache)
+    assert again.source == "cache"
 
 
 def test_a_download_that_fails_costs_one_warning_and_the_weights_are_random(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def keras(**arguments: object) -> None:
-        raise Exception("URL fetch failure: 404")  # noqa: TRY002  # as Keras raises it
-
     said: list[str] = []
-    row = fetched(SMALL, monkeypatch, keras)
-    found = find_weights(row, None, Settings(download=True), warn=said.append, cache=places.cache)
+    with serving() as host:
+        monkeypatch.setattr(catalogue, "KERAS_HOST", host.url)
+        found = find_weights(SMALL, None, Settings(download=True), warn=said.append, cache=places.cache)
     assert found.source == "random"
-    assert said == ["the weights of mobilenetv3small could not be downloaded: URL fetch failure: 404"]
+    assert len(said) == 1
+    assert said[0].startswith("the weights of mobilenetv3small could not be downloaded: ")
+    assert said[0].endswith("answers 404 Not Found")

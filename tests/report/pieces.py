@@ -8,8 +8,11 @@ import numpy as np
 
 from automl.report.pictures import Pixels
 from automl.types import (
+    Against,
     BackboneScore,
+    BaselineScore,
     ClassScore,
+    CurvePoint,
     Epoch,
     Interval,
     Scores,
@@ -88,6 +91,33 @@ def backbone(
         probe_c=0.003,
         validation_accuracy=accuracy + 0.01,
         validation_loss=1.2 - accuracy,
+    )
+
+
+def baselines(n: int) -> tuple[BaselineScore, ...]:
+    return (
+        BaselineScore(name="majority class", accuracy=interval(0.15, n)),
+        BaselineScore(name="colour thumbnail", accuracy=interval(0.43, n)),
+        BaselineScore(name="kNN on features", accuracy=interval(0.82, n)),
+        BaselineScore(name="linear probe", accuracy=interval(0.87, n)),
+    )
+
+
+def learning_curve(n: int) -> tuple[CurvePoint, ...]:
+    gains = (None, Interval(value=0.059, low=0.02, high=0.098), Interval(value=0.041, low=0.01, high=0.072))
+    sizes, accuracies = (164, 329, 657), (0.77, 0.829, 0.87)
+    return tuple(
+        CurvePoint(images=size, accuracy=interval(accuracy, n), gain=gain)
+        for size, accuracy, gain in zip(sizes, accuracies, gains, strict=True)
+    )
+
+
+def against(found: tuple[BaselineScore, ...], accuracy: float) -> tuple[Against, ...]:
+    """A model of that accuracy against them."""
+    gains = ((one, accuracy - one.accuracy.value) for one in found)
+    return tuple(
+        Against(baseline=one.name, accuracy=one.accuracy, gain=Interval(value=gain, low=gain - 0.03, high=gain + 0.03))
+        for one, gain in gains
     )
 
 

@@ -30,7 +30,20 @@ from automl.types import (
     Suspect,
     Trial,
 )
-from tests.report.pieces import SIZE_PX, backbone, confusion_of, epochs_of, fp32, interval, picture, scores, variant
+from tests.report.pieces import (
+    SIZE_PX,
+    against,
+    backbone,
+    baselines,
+    confusion_of,
+    epochs_of,
+    fp32,
+    interval,
+    learning_curve,
+    picture,
+    scores,
+    variant,
+)
 
 FLOWERS: Final = ("daisy", "dandelion", "foxglove", "iris", "rose", "sunflower", "tulip")
 
@@ -212,6 +225,10 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
                     paths=tuple(suspect.path for suspect in suspects[:9]),
                 ),
             ),
+            baselines=baselines(validation.n),
+            learning_curve=learning_curve(validation.n),
+            more_data="from 329 to 657 training images the probe gained +4.1 points (95 % interval +1.0 to +7.2): more "
+            "images should help, twice as many by about 2.6 points, if it goes on so",
         ),
         tuned=Tuned(
             trials=trials,
@@ -251,6 +268,7 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
             validation=validation,
             mistakes=mistakes,
             read_at="2026-11-21T09:52:11+00:00",
+            against=against(baselines(test.n), test.accuracy.value),
         ),
         exported=Exported(
             gate=Gate(

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from automl.report.plots import LABEL_GAP, apart, curves, tradeoff_plot, trials_plot
+from automl.report.plots import LABEL_GAP, apart, curves, learning_plot, tradeoff_plot, trials_plot
 from automl.report.svg import HEIGHT, WIDTH, spread, tick_values
 from tests.report.cases import CASES
-from tests.report.pieces import epochs_of, fp32, variant
+from tests.report.pieces import epochs_of, fp32, learning_curve, variant
 from tests.report.samples import usual
 
 finite = st.floats(-1e6, 1e6)
@@ -32,6 +32,7 @@ def test_every_mark_of_every_plot_lies_within_it(case):
         trials_plot(tuned.trials, tuned.best, trained.probe_accuracy),
         *curves(trained.epochs, trained.probe_accuracy, trained.probe_loss),
         tradeoff_plot(variants, facts.compressed.chosen, 0.01),
+        learning_plot(facts.picked.learning_curve),
     ]
     for plot in plots:
         circles = list(drawn(plot).iter("circle"))
@@ -116,3 +117,10 @@ def test_labels_are_moved_apart_and_keep_their_order(places):
     assert len(moved) == len(places)
     assert all(below - above >= LABEL_GAP - 1e-6 for above, below in pairwise(moved))
     assert all(place <= HEIGHT for place in moved)
+
+
+def test_the_learning_curve_has_a_dot_and_an_interval_for_each_size():
+    plot = learning_plot(learning_curve(100))
+    assert plot.count("<circle") == plot.count('class="whisker') == 3
+    assert "657 training images: 87.0 %" in plot
+    assert learning_plot(()) == ""

@@ -80,3 +80,18 @@ def test_warnings_come_before_notes():
         "exact duplicates",
         "likely label errors",
     ]
+
+
+def test_a_plain_baseline_that_is_not_beaten_is_remarked_on_and_one_on_features_is_not():
+    facts = usual()
+
+    def doubted(name):
+        against = tuple(
+            replace(one, gain=Interval(value=0.0, low=-0.1, high=0.1)) if one.baseline == name else one
+            for one in facts.evaluated.against
+        )
+        evaluated = replace(facts.evaluated, against=against, unbeaten=f"it does not beat {name}")
+        return remarks_of(replace(facts, evaluated=evaluated), own=False)
+
+    assert "it does not beat colour thumbnail" in doubted("colour thumbnail")
+    assert "it does not beat kNN on features" not in doubted("kNN on features")

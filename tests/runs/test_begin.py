@@ -133,11 +133,11 @@ def test_a_grown_dataset_is_refused_and_redo_check_keeps_what_was_decoded(folder
 
     assert not folder.stage("check").exists()
     assert not folder.stage("split").exists()
-    assert (folder.earlier_check / "scan.jsonl").read_text() == "decoded before"
-    assert (folder.earlier_check / "done.json").exists()  # by whose checksums it is judged
+    assert (folder.earlier("check") / "scan.jsonl").read_text() == "decoded before"
+    assert (folder.earlier("check") / "done.json").exists()  # by whose checksums it is judged
     _make_ready(folder.stage("check"), _inputs(run, CHECK))
     assert [path.name for path in folder.stage("check").iterdir()] == ["begun.json"]
-    assert (folder.earlier_check / "scan.jsonl").exists()
+    assert (folder.earlier("check") / "scan.jsonl").exists()
 
 
 def test_redo_check_of_the_same_files_decodes_them_all(folder):
@@ -146,7 +146,7 @@ def test_redo_check_of_the_same_files_decodes_them_all(folder):
     command(folder, redo="check")
 
     assert not folder.stage("check").exists()
-    assert not folder.earlier_check.exists()
+    assert not folder.earlier("check").exists()
 
 
 def test_a_check_that_was_cut_short_before_the_dataset_grew_is_kept_too(folder):
@@ -158,18 +158,37 @@ def test_a_check_that_was_cut_short_before_the_dataset_grew_is_kept_too(folder):
     again = command(folder)
     _make_ready(folder.stage("check"), _inputs(again, CHECK))
 
-    assert (folder.earlier_check / "scan.jsonl").read_text() == "a part"
+    assert (folder.earlier("check") / "scan.jsonl").read_text() == "a part"
     (folder.stage("check") / "scan.jsonl").write_text("less")
     (folder.root.parents[1] / "data" / "a" / "newer.png").touch()
     once_more = command(folder)
     _make_ready(folder.stage("check"), _inputs(once_more, CHECK))
-    assert (folder.earlier_check / "scan.jsonl").read_text() == "a part"
+    assert (folder.earlier("check") / "scan.jsonl").read_text() == "a part"
 
 
 def test_a_finished_check_takes_the_place_of_what_a_kill_left_set_aside(folder):
-    folder.earlier_check.mkdir()
-    (folder.earlier_check / "old").touch()
+    folder.earlier("check").mkdir()
+    (folder.earlier("check") / "old").touch()
 
-    set_aside(folder)
+    set_aside(folder, "check")
 
-    assert [path.name for path in folder.earlier_check.iterdir()] == ["done.json"]
+    assert [path.name for path in folder.earlier("check").iterdir()] == ["done.json"]
+
+
+def test_redo_pick_with_another_setting_keeps_what_was_computed_and_with_none_it_does_not(folder):
+    (folder.stage("pick") / "features").write_text("computed before")
+    command(folder, "backbones=[smallnet, mobilenetv2]", redo="pick")
+    assert not folder.stage("pick").exists()
+    assert (folder.earlier("pick") / "features").read_text() == "computed before"
+    assert (folder.earlier("pick") / "done.json").exists()  # by whose checksums it is judged
+
+
+def test_redo_pick_alone_computes_all_anew(folder):
+    command(folder, redo="pick")
+    assert not folder.stage("pick").exists()
+    assert not folder.earlier("pick").exists()
+
+
+def test_redo_of_a_later_stage_leaves_pick_where_it_is(folder):
+    command(folder, *FASTER, redo="compress")
+    assert folder.done_json("pick").exists()

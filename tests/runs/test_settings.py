@@ -30,6 +30,7 @@ def test_the_same_settings_are_gone_on_with():
         ({"dataset": "b"}, "check"),
         ({"seed": 2}, "split"),
         ({"weights": "w"}, "pick"),
+        ({"backbones": ["smallnet"]}, "pick"),
         ({"train.epochs": 4}, "tune"),
         ({"compress.prefer": "latency"}, "compress"),
         ({"compress.prefer": "latency", "train.epochs": 4}, "tune"),

@@ -87,7 +87,7 @@ def grown(dataset: Path, ctx: StageContext) -> None:
     for number in range(3):
         PillowImage.new("RGB", (24, 24), (80 * number, 9, 9)).save(dataset / "across" / f"new-{number}.png")
     PillowImage.new("RGB", (24, 24), "red").save(dataset / "down" / "003.png")
-    ctx.folder.stage("check").rename(ctx.folder.earlier_check)
+    ctx.folder.stage("check").rename(ctx.folder.earlier("check"))
 
 
 def test_a_grown_dataset_is_checked_as_afresh_and_says_how_many_files_were_taken_over(
@@ -103,7 +103,7 @@ def test_a_grown_dataset_is_checked_as_afresh_and_says_how_many_files_were_taken
     assert [finding.text for finding in again.findings if finding.kind == "images taken over"] == [
         "59 of 63 files are unchanged since this run checked them before, and were taken over; 4 were decoded."
     ]
-    assert not ctx.folder.earlier_check.exists()
+    assert not ctx.folder.earlier("check").exists()
     shutil.rmtree(ctx.folder.stage("check"))
     fresh = check.run(ctx)
     assert {name: (ctx.folder.stage("check") / name).read_bytes() for name in OUTCOME} == taken
@@ -120,10 +120,10 @@ def test_what_was_set_aside_makes_room_where_the_disk_cannot_hold_both(
     ctx = make_context("check", bars_dataset, Recipe(pack=Pack(store=store)))
     check.run(ctx)
     grown(bars_dataset, ctx)
-    taken = sum(path.stat().st_size for path in ctx.folder.earlier_check.rglob("*") if path.is_file())
+    taken = sum(path.stat().st_size for path in ctx.folder.earlier("check").rglob("*") if path.is_file())
 
     def usage(path: object) -> object:
-        return shutil._ntuple_diskusage(0, 0, spare + (100 if ctx.folder.earlier_check.exists() else 100 + taken))
+        return shutil._ntuple_diskusage(0, 0, spare + (100 if ctx.folder.earlier("check").exists() else 100 + taken))
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     again = check.run(ctx)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import onnx
 import pytest
 
-from automl.records import Evaluated
+from automl.records import Evaluated, Trained
 from automl.runs.folder import RunFolder
 from automl.stages import evaluate
 from tests.stages.trained_run import CLASSES, choose_variant, lay_run
@@ -90,3 +91,32 @@ def test_the_record_says_when_the_test_part_was_read_and_survives_its_file(conte
     assert datetime.fromisoformat(found.read_at).tzinfo is not None
     context.folder.write_record(found)
     assert context.folder.record(Evaluated) == found
+
+
+def test_each_baseline_answers_for_the_same_test_images_and_the_gain_is_paired(context):
+    found = evaluate.run(context)
+    assert [one.baseline for one in found.against] == [
+        "majority class", "colour thumbnail", "kNN on features", "linear probe",
+    ]  # fmt: skip
+    majority = found.against[0]
+    assert majority.accuracy.value == pytest.approx(6 / 18)  # three classes by turns
+    model = found.scores["fp32"].accuracy.value
+    for one in found.against:
+        assert one.gain.value == pytest.approx(model - one.accuracy.value)
+        assert one.gain.low <= one.gain.value <= one.gain.high
+    assert majority.gain.low > 0
+    assert "majority class" not in found.unbeaten
+
+
+def test_a_model_that_does_not_beat_the_majority_class_is_warned_of(context):
+    spoil(context.folder)
+    found = evaluate.run(context)
+    assert found.unbeaten.startswith("on 18 test images other is not better beyond noise than majority class (")
+    assert context.front.warnings == [found.unbeaten]
+
+
+def test_a_probe_that_was_kept_need_not_beat_itself(context):
+    assert "linear probe" not in evaluate.run(context).unbeaten
+    context.folder.write_record(replace(context.record(Trained), winner="trained"))
+    spoil(context.folder)
+    assert "linear probe" in evaluate.run(context).unbeaten

@@ -12,8 +12,9 @@ import pytest
 from automl.bundle.predict import Predictor, selftest
 from automl.errors import GateRefused, StageFailed
 from automl.recipe.model import Export, Recipe
-from automl.records import Exported
+from automl.records import Exported, Picked
 from automl.stages import evaluate, export
+from automl.types import WeightsFound
 from tests.stages.trained_run import CLASSES, RealChildFront, choose_variant, lay_run
 
 
@@ -49,6 +50,15 @@ def test_a_good_bundle_passes_and_says_so_itself(make_run):
     assert not selftest(Predictor(bundle)).faults
     context.folder.write_record(found)
     assert context.folder.record(Exported) == found
+
+
+def test_the_card_names_the_licence_of_the_very_file_that_training_began_from(make_run):
+    context = make_run()
+    picked = context.record(Picked)
+    weights = WeightsFound(backbone="smallnet", source="folder", path="/x/w.h5", sha256="a" * 64, licence="AGPL-3.0")
+    context.folder.write_record(replace(picked, weights=weights))
+    export.run(context)
+    assert r"licence of these weights: AGPL\-3\.0" in (context.output("bundle") / "MODEL_CARD.md").read_text()
 
 
 def test_a_bundle_left_by_a_killed_export_is_replaced(make_run):

@@ -1,4 +1,4 @@
-"""pick on the bars, with the small net and its random weights; and its pure choices."""
+"""pick on the bars, with the small net and its random weights."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from automl.data.images import read_split, read_suspects
 from automl.data.pack import read_index
 from automl.data.store import open_pixels
 from automl.data.weights import relative
 from automl.nets.build import load_network
+from automl.nets.catalogue import backbone_named
+from automl.nets.weights import with_weights
 from automl.recipe.model import Pack, Recipe, Weights
 from automl.records import Checked, Picked
 from automl.runs.atomic import write_bytes
 from automl.runs.folder import RunFolder
 from automl.runtime.context import StageContext
-from automl.stages import check, pack, pick, split
-from automl.stages.pick import Judged, flip_is_safe, rank
-from automl.types import BackboneScore, Interval, WeightsFound
+from automl.stages import check, first_network, pack, pick, pick_data, split
 from tests.conftest import QuietFront, write_bars
+from tests.nets.rankings import answers, ranked_one
 
 RECIPE = Recipe(backbones=("smallnet",), pack=Pack(size_px=24), weights=Weights(download=False))
 
@@ -86,6 +85,24 @@ def test_the_best_probe_is_saved_as_a_network_that_predicts_what_the_record_says
     np.testing.assert_allclose(features, stored[rows], rtol=1e-3, atol=1e-4)
 
 
+def test_the_baselines_are_judged_on_the_validation_part(finished: Finished) -> None:
+    baselines = {one.name: one.accuracy for one in finished.picked.baselines}
+    assert list(baselines) == ["majority class", "colour thumbnail", "kNN on features", "linear probe"]
+    labels = np.load(finished.ctx.input("pack", "validation-labels.npy"))
+    commonest = np.bincount(np.load(finished.ctx.input("pack", "train-labels.npy"))).argmax()
+    assert baselines["majority class"].value == (labels == commonest).mean()
+    assert baselines["linear probe"].value == finished.picked.ranking[0].validation_accuracy
+    assert all(one.low <= one.value <= one.high for one in baselines.values())
+
+
+def test_the_learning_curve_ends_with_the_chosen_probe_and_is_told_in_words(finished: Finished) -> None:
+    curve = finished.picked.learning_curve
+    n = len(np.load(finished.ctx.input("pack", "train-rows.npy")))
+    assert [point.images for point in curve] == [round(n / 4), round(n / 2), n]
+    assert curve[-1].accuracy.value == finished.picked.ranking[0].validation_accuracy
+    assert "images" in finished.picked.more_data
+
+
 def test_random_weights_are_warned_of_in_console_and_record(finished: Finished) -> None:
     assert finished.picked.weights.source == "random"
     assert finished.picked.warnings == ("smallnet starts from random weights: it learns from this dataset alone",)
@@ -139,110 +156,23 @@ def test_a_backbone_cut_before_its_score_is_computed_again_with_the_same_result(
 
 
 def test_a_committed_backbone_whose_weights_file_is_another_now_is_computed_again(killed: StageContext) -> None:
-    score = killed.output("smallnet/score.json")
-    kept = json.loads(score.read_bytes())
-    kept["weights"]["sha256"] = "0" * 64
-    write_bytes(score, json.dumps(kept | {"images_s": -1.0}).encode())
-    assert pick.run(killed).ranking[0].images_s > 0
-
-
-def judged(name: str, right: np.ndarray, *, images_s: float, params_m: float) -> Judged:
-    weights = WeightsFound(backbone=name, source="random", path="", sha256="")
-    accuracy = float(right.mean())
-    score = BackboneScore(
-        backbone=name,
-        weights=weights,
-        params_m=params_m,
-        size_px=32,
-        n_features=8,
-        images_s=images_s,
-        knn_accuracy=accuracy,
-        probe_accuracy=Interval(value=accuracy, low=accuracy, high=accuracy),
-        probe_c=0.003,
-        validation_accuracy=accuracy,
-        validation_loss=1.0,
-    )
-    return Judged(score=score, out_of_fold=right)
-
-
-def answers(n_right: int, n: int = 200) -> np.ndarray:
-    return np.arange(n) < n_right
-
-
-def test_a_clearly_better_backbone_wins_though_it_is_slower() -> None:
-    ranking, reason = rank(
-        [
-            judged("quick", answers(150), images_s=400, params_m=1),
-            judged("good", answers(180), images_s=100, params_m=6),
-        ],
-        seed=1,
-    )
-    assert [score.backbone for score in ranking] == ["good", "quick"]
-    assert reason.startswith("good has the most accurate probe, by more than noise: 90.0%")
-
-
-def test_within_noise_the_faster_backbone_wins_and_the_reason_says_so() -> None:
-    ranking, reason = rank(
-        [
-            judged("quick", answers(178), images_s=400, params_m=1),
-            judged("good", answers(180), images_s=100, params_m=6),
-        ],
-        seed=1,
-    )
-    assert [score.backbone for score in ranking] == ["quick", "good"]
-    assert "within noise of good 90.0%" in reason
-    assert reason.endswith("it is the fastest")
-
-
-def test_of_tied_backbones_of_about_one_speed_the_smallest_wins() -> None:
-    ranking, reason = rank(
-        [
-            judged("large", answers(180), images_s=110, params_m=6),
-            judged("small", answers(179), images_s=100, params_m=2),
-        ],
-        seed=1,
-    )
-    assert ranking[0].backbone == "small"
-    assert reason.endswith("about as fast as any, and the smallest")
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.integers(100, 200), min_size=1, max_size=5), st.randoms(use_true_random=False))
-def test_the_ranking_holds_every_backbone_once_whatever_the_order(n_right: list[int], random: object) -> None:
-    field = [judged(f"b{n}", answers(hits), images_s=100.0 * 2**n, params_m=n) for n, hits in enumerate(n_right)]
-    shuffled = list(field)
-    random.shuffle(shuffled)
-    ranking, _ = rank(field, seed=1)
-    assert sorted(score.backbone for score in ranking) == sorted(one.score.backbone for one in field)
-    assert rank(shuffled, seed=1)[0] == ranking
-
-
-def test_flipping_is_safe_where_mirroring_costs_little_and_unsafe_where_it_costs_much() -> None:
-    labels = np.arange(100) % 2
-    assert flip_is_safe(answers(90, 100), answers(90, 100), labels, seed=1)
-    assert flip_is_safe(answers(90, 100), answers(82, 100), labels, seed=1)
-    assert not flip_is_safe(answers(90, 100), answers(70, 100), labels, seed=1)
-
-
-def test_flipping_is_unsafe_where_one_class_of_many_is_no_longer_known() -> None:
-    labels = np.repeat(np.arange(20), 10)
-    mirrored = labels != 7
-    assert not flip_is_safe(np.ones(200, bool), mirrored, labels, seed=1)
-    assert flip_is_safe(np.ones(24, bool), labels[::8][:24] != 7, labels[::8][:24], seed=1)  # too few to say
+    score, inputs = killed.output("smallnet/score.json"), killed.output("smallnet/inputs.json")
+    write_bytes(score, json.dumps(json.loads(score.read_bytes()) | {"images_s": 9e9}).encode())
+    assert pick.run(killed).ranking[0].images_s == 9e9
+    write_bytes(inputs, json.dumps(json.loads(inputs.read_bytes()) | {"weights": "0" * 64}).encode())
+    assert pick.run(killed).ranking[0].images_s < 9e9
 
 
 def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = judged("quick", answers(150), images_s=400, params_m=1)
-    monkeypatch.setattr(pick, "_judge", lambda *args, **named: done)
-    rows = pick.with_weights(
-        [pick.backbone_named("smallnet")] * 2, None, Weights(download=False), warn=lambda text: None
-    )
+    done = ranked_one("quick", answers(150), images_s=400, params_m=1)
+    monkeypatch.setattr(pick, "judge", lambda *args, **named: done)
+    rows = with_weights([backbone_named("smallnet")] * 2, None, Weights(download=False), warn=lambda text: None)
     warnings: list[str] = []
     # The folder holds no earlier items.
     late = replace(finished.ctx, folder=RunFolder(tmp_path), deadline_at=1.0)
-    assert pick._judge_all(late, rows, None, warnings.append) == [done]
+    assert pick._judge_all(late, rows, None, {}, warnings.append) == ([done], ())
     assert warnings == ["smallnet is passed over: the deadline leaves no time for its probe"]
 
 
@@ -255,19 +185,19 @@ def test_the_weights_beside_the_labels_go_into_the_probe_and_the_shares(
         given.append(weights)
         raise RuntimeError("seen")
 
-    monkeypatch.setattr(pick, "load_entry", lambda _: fit_probe)
+    monkeypatch.setattr(pick_data, "load_entry", lambda _: fit_probe)
     rows = read_index(finished.ctx.folder.stage("pack"), "train")
     weights = relative([1.0 + label for label in rows[1]])
-    data = pick.Data(
+    data = pick_data.Data(
         pixels=np.zeros((1, 24, 24, 3), np.uint8), train=rows, validation=rows, n_classes=3, weights=weights
     )
     with pytest.raises(RuntimeError, match="seen"):
-        pick._fit_probe(finished.ctx, np.zeros((len(weights), 2), np.float32), data)
+        pick_data.fit_probe_of(finished.ctx, np.zeros((len(weights), 2), np.float32), data)
     assert given[0] is weights
 
     shares: list[np.ndarray] = []
-    monkeypatch.setattr(pick, "reset_head", lambda model, told: shares.append(told))
-    monkeypatch.setattr(pick, "save_weights", lambda *_: None)
-    pick._save_fresh(finished.ctx, finished.picked.network, data)
+    monkeypatch.setattr(first_network, "reset_head", lambda model, told: shares.append(told))
+    monkeypatch.setattr(first_network, "save_weights", lambda *_: None)
+    first_network.save_fresh(finished.ctx, finished.picked.network, data)
     counts = np.bincount(rows[1]) * np.array([1.0, 2.0, 3.0])
     np.testing.assert_allclose(shares[0] / shares[0].sum(), counts / counts.sum(), rtol=1e-5)

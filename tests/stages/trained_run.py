@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,8 +20,10 @@ from automl.bundle.resize import decode
 from automl.data.images import write_images
 from automl.data.pack import write_index
 from automl.graph.writer import write_onnx
+from automl.nets.baselines import colours
 from automl.nets.build import build_network, save_weights
 from automl.nets.head import set_head
+from automl.nets.probe import fit_probe
 from automl.records import Checked, Compressed, Packed, Parted, Picked, Trained
 from automl.runs.folder import RunFolder
 from automl.runtime.context import ChildEnded
@@ -89,6 +91,19 @@ def lay_run(folder: RunFolder, dataset: Path, *, n_validation: int = 24, learned
     per_part = {part: stop - start for part, (start, stop) in cuts.items()}
     per_class = {name: {part: n // 3 for part, n in per_part.items()} for name in CLASSES}
     write_records(folder, network, dataset, len(images), per_part, per_class)
+    write_probes(folder, pixels, labels, cuts["train"])
+
+
+def write_probes(folder: RunFolder, pixels: np.ndarray, labels: np.ndarray, train: tuple[int, int]) -> None:
+    """pick's features (the colours stand for them), and the probes that the baselines need."""
+    features = colours(pixels, np.arange(len(pixels)))
+    pick = folder.stage("pick")
+    (pick / "smallnet").mkdir()
+    np.save(pick / "smallnet" / "features.npy", features)
+    own = slice(*train)
+    probe = fit_probe(features[own], labels[own], len(CLASSES), folds=3, neighbours=5, seed=1).probe
+    for path in (pick / "smallnet" / "probe.npz", pick / "baselines.npz"):
+        np.savez(path, **asdict(probe))
 
 
 def read_dataset(dataset: Path) -> tuple[list[Image], np.ndarray]:

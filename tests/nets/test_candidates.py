@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from automl.errors import RecipeError
-from automl.nets.catalogue import candidates
+from automl.nets.candidates import candidates
 
 NAMES = ("efficientnetv2b0", "mobilenetv2", "mobilenetv3small")
 
@@ -43,9 +43,20 @@ def test_a_limit_that_leaves_nothing_is_an_error_that_says_what_would_do() -> No
         candidates(NAMES, size_px=160, max_params_m=0.5)
 
 
+def test_a_backbone_that_needs_larger_images_is_left_out_by_name_and_size() -> None:
+    choice = candidates(("xception", "mobilenetv2"), size_px=64, max_params_m=1000)
+    assert [row.name for row in choice.rows] == ["mobilenetv2"]
+    assert choice.notes == ("xception is left out: it needs images of at least 71 px, and these are packed at 64 px",)
+
+
+def test_images_too_small_for_every_backbone_are_an_error_that_says_what_would_do() -> None:
+    with pytest.raises(RecipeError, match=r"packed at 64 px, .*: xception 71 px, inceptionv3 75 px\. Raise .*smallnet"):
+        candidates(("xception", "inceptionv3"), size_px=64, max_params_m=1000)
+
+
 def test_catalogue_and_weights_are_light() -> None:
     code = (
-        "import sys, automl.nets.catalogue, automl.nets.weights;"
+        "import sys, automl.nets.candidates, automl.nets.weights;"
         "print({'keras', 'tensorflow', 'numpy', 'h5py', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,23 @@
+"""Does a network take the numbers of a file? Asked in a child, for HDF5's library may die of a damaged one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from automl.errors import WrongWeights
+from automl.nets.build import check_weights_fit
+from automl.nets.catalogue import backbone_named
+from automl.types import WeightsFound
+
+
+def load_weights(arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Args: arguments: {"backbone", "path"}. Returns: {"fault"}: why the network does not take the file, or ""."""
+    row = backbone_named(arguments["backbone"])
+    try:
+        check_weights_fit(row, WeightsFound(backbone=row.name, source="folder", path=arguments["path"], sha256=""))
+    except WrongWeights as error:
+        return {"fault": str(error)}
+    except RuntimeError as error:  # as HDF5's library has it of damaged files
+        return {"fault": f"{arguments['path']} cannot be the weights of {row.name}: {error}"}
+    return {"fault": ""}

@@ -1,0 +1,145 @@
+"""Which weights a recipe needs, which are on this machine, and fetching those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from automl.errors import FetchFailed, WrongWeights
+from automl.nets.catalogue import BACKBONES, Backbone, WeightsFile
+from automl.nets.fetch import fetch_file, in_megabytes
+from automl.nets.listing import read_listing
+from automl.nets.weights import Located, Place, keras_cache, locate, need_known, places
+from automl.recipe.model import Recipe
+
+BYTES_PER_WEIGHT: Final = 4
+
+Hear = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stocked:
+    """One backbone's weights: here, or where they could be had."""
+
+    backbone: str
+    needed: bool  # by the recipe
+    state: Literal["here", "missing", "wrong", "fetched", "failed"]
+    where: str  # the place's name: "--weights", "$AUTOML_WEIGHTS", "Keras' cache"; "" for missing ones
+    file: str  # path; of missing ones the name
+    mb: float  # of missing ones about
+    licence: str
+    source: str  # of those that are here as weights.yaml says it; else the address that Keras fetches them from
+    fault: str = ""  # of wrong and failed ones: why
+
+
+def needed_rows(recipe: Recipe) -> tuple[Backbone, ...]:
+    """The recipe's backbones that start from pretrained weights, each once."""
+    names = dict.fromkeys(recipe.backbones) if recipe.weights.pretrained else {}
+    return tuple(row for row in BACKBONES if row.name in names and row.pretrained)
+
+
+def list_stock(recipe: Recipe, folder: Path | None) -> tuple[Stocked, ...]:
+    """Every backbone with pretrained weights: those that the recipe needs first. Only names and sizes are read.
+
+    Args: folder: --weights.
+    Raises: WrongWeights: a folder or its weights.yaml is wrong as a whole.
+    """
+    looked = places(folder)
+    for place in looked:
+        if place.named == "--weights":
+            need_known(place)
+        read_listing(place.path)
+    needed = needed_rows(recipe)
+    rows = (*needed, *(row for row in BACKBONES if row.pretrained and row not in needed))
+    return tuple(_stocked(row, looked, needed=row in needed) for row in rows)
+
+
+def _stocked(row: Backbone, looked: tuple[Place, ...], *, needed: bool) -> Stocked:
+    try:
+        located = first_located(row, looked)
+    except WrongWeights as error:
+        return _absent(row, "wrong", needed=needed, fault=str(error))
+    return _absent(row, "missing", needed=needed) if located is None else _present(located, "here", needed=needed)
+
+
+def first_located(row: Backbone, looked: tuple[Place, ...]) -> Located | None:
+    """The file that a run would take. Raises: WrongWeights: as locate."""
+    return next((located for place in looked if (located := locate(row, place)) is not None), None)
+
+
+def fetch_stock(recipe: Recipe, folder: Path | None, to: Path | None, hear: Hear) -> tuple[Stocked, ...]:
+    """Fetch what the recipe needs and is not here; one that fails costs itself alone.
+
+    Args:
+        folder: --weights; what it holds is not fetched.
+        to: where to put the files, and the only place that counts; None: Keras' cache, and all places count.
+        hear: called with progress.
+    Returns: the needed backbones: here, fetched or failed.
+    Raises: WrongWeights: a folder or its weights.yaml is wrong; DiskFull.
+    """
+    place = Place(path=keras_cache() if to is None else to, named="Keras' cache" if to is None else "--to")
+    looked = places(folder) if to is None else ((place,) if to.exists() else ())
+    return tuple(_fetched(row, looked, place, hear) for row in needed_rows(recipe))
+
+
+def _fetched(row: Backbone, looked: tuple[Place, ...], to: Place, hear: Hear) -> Stocked:
+    located = first_located(row, looked)
+    if located is not None:
+        return _present(located, "here", needed=True)
+    try:
+        path = fetch_first(row, to.path, hear)
+    except FetchFailed as error:
+        return _absent(row, "failed", needed=True, fault=str(error))
+    return _present(Located(row=row, place=to, path=path, entry=None), "fetched", needed=True)
+
+
+def fetch_first(row: Backbone, folder: Path, hear: Hear) -> Path:
+    """Fetch the preferred file of a backbone. Raises: FetchFailed, DiskFull: as fetch_file."""
+    file = preferred(row)
+    hear({"event": "stage started", "stage": "fetch", "does": file.url})
+
+    def tell(done: int, total: int) -> None:
+        hear({"event": "progress", "stage": "fetch", "done": done, "total": total, "text": f"MB of {file.name}"})
+
+    return fetch_file(file, folder, progress=in_megabytes(tell))
+
+
+def preferred(row: Backbone) -> WeightsFile:
+    """The file that is fetched, of those that hold the backbone's weights."""
+    return row.weights_files[0]
+
+
+def _present(located: Located, state: Literal["here", "fetched"], *, needed: bool) -> Stocked:
+    row, entry = located.row, located.entry
+    return Stocked(
+        backbone=row.name,
+        needed=needed,
+        state=state,
+        where=located.place.named,
+        file=str(located.path),
+        mb=round(located.path.stat().st_size / 1e6, 2),
+        licence=(entry.licence if entry else "") or row.licence,
+        source=(entry.source if entry else "") or served_at(row, located.path),
+    )
+
+
+def served_at(row: Backbone, path: Path) -> str:
+    """The address from which Keras fetches a file of that name; "" where it knows none."""
+    return next((file.url for file in row.weights_files if file.name == path.name), "")
+
+
+def _absent(row: Backbone, state: Literal["missing", "wrong", "failed"], *, needed: bool, fault: str = "") -> Stocked:
+    file = preferred(row)
+    return Stocked(
+        backbone=row.name,
+        needed=needed,
+        state=state,
+        where="",
+        file=file.name,
+        mb=round(row.params_m * BYTES_PER_WEIGHT, 2),
+        licence=row.licence,
+        source=file.url,
+        fault=fault,
+    )

@@ -1,0 +1,57 @@
+"""Which backbone leads, and why."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl.nets.ranking import rank
+from tests.nets.rankings import answers, ranked_one
+
+
+def test_a_clearly_better_backbone_wins_though_it_is_slower() -> None:
+    ranking, reason = rank(
+        [
+            ranked_one("quick", answers(150), images_s=400, params_m=1),
+            ranked_one("good", answers(180), images_s=100, params_m=6),
+        ],
+        seed=1,
+    )
+    assert [score.backbone for score in ranking] == ["good", "quick"]
+    assert reason.startswith("good has the most accurate probe, by more than noise: 90.0%")
+
+
+def test_within_noise_the_faster_backbone_wins_and_the_reason_says_so() -> None:
+    ranking, reason = rank(
+        [
+            ranked_one("quick", answers(178), images_s=400, params_m=1),
+            ranked_one("good", answers(180), images_s=100, params_m=6),
+        ],
+        seed=1,
+    )
+    assert [score.backbone for score in ranking] == ["quick", "good"]
+    assert "within noise of good 90.0%" in reason
+    assert reason.endswith("it is the fastest")
+
+
+def test_of_tied_backbones_of_about_one_speed_the_smallest_wins() -> None:
+    ranking, reason = rank(
+        [
+            ranked_one("large", answers(180), images_s=110, params_m=6),
+            ranked_one("small", answers(179), images_s=100, params_m=2),
+        ],
+        seed=1,
+    )
+    assert ranking[0].backbone == "small"
+    assert reason.endswith("about as fast as any, and the smallest")
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(100, 200), min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_the_ranking_holds_every_backbone_once_whatever_the_order(n_right: list[int], random: object) -> None:
+    field = [ranked_one(f"b{n}", answers(hits), images_s=100.0 * 2**n, params_m=n) for n, hits in enumerate(n_right)]
+    shuffled = list(field)
+    random.shuffle(shuffled)
+    ranking, _ = rank(field, seed=1)
+    assert sorted(score.backbone for score in ranking) == sorted(one.score.backbone for one in field)
+    assert rank(shuffled, seed=1)[0] == ranking
