@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -32,6 +31,7 @@ from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named,
 from automl.nets.features import tap_layers
 from automl.training.unfreeze import unfreeze
 from automl.types import Network, WeightsFound
+from tests.legacy_weights import write_legacy
 from tests.onnx_toys import max_difference, settle, shake
 
 Law = Callable[[Backbone, Path], None]
@@ -224,20 +224,6 @@ def it_says_of_bytes_what_keras_own_says_of_its_preprocessed_pixels(row: Backbon
 def answer(network: Any, images: np.ndarray) -> np.ndarray:
     """Of a backbone, whose inputs Keras keeps as a list."""
     return np.asarray(keras.Model(network.inputs[0], network.outputs[0])(images, training=False))
-
-
-def write_legacy(path: Path, model: Any) -> None:
-    """The layout of keras.applications' files: a group a layer, its weights in order."""
-    with h5py.File(path, "w") as file:
-        own = [layer for layer in model.layers if layer.weights]
-        file.attrs["layer_names"] = [layer.name.encode() for layer in own]
-        for layer in own:
-            group = file.create_group(layer.name)
-            values = layer.get_weights()
-            names = [f"{layer.name}/{number}" for number in range(len(values))]
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name, value in zip(names, values, strict=True):
-                group[name] = value
 
 
 def weights_survive_their_file(row: Backbone, folder: Path) -> None:

@@ -31,6 +31,7 @@ from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe
 from automl.nets.weights import find_weights
 from automl.types import Network, WeightsFound
+from tests.legacy_weights import write_legacy
 
 SIZE_PX = 16
 
@@ -41,28 +42,13 @@ def backbone() -> Any:
     return build_backbone(SMALLNET, SIZE_PX)
 
 
-def write_legacy(path: Path, model: Any, *, spoil: float | None = None) -> WeightsFound:
-    """The layout of keras.applications' files: a group a layer, its weights in order."""
-    with h5py.File(path, "w") as file:
-        own = [layer for layer in model.layers if layer.weights]
-        file.attrs["layer_names"] = [layer.name.encode() for layer in own]
-        for layer in own:
-            group = file.create_group(layer.name)
-            values = layer.get_weights()
-            names = [f"{layer.name}/{number}" for number in range(len(values))]
-            group.attrs["weight_names"] = [name.encode() for name in names]
-            for name, value in zip(names, values, strict=True):
-                group[name] = value if spoil is None else np.full_like(value, spoil)
-    return found(path)
-
-
 def found(path: Path, backbone: str = "smallnet") -> WeightsFound:
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     return WeightsFound(backbone=backbone, source="folder", path=str(path), sha256=checksum)
 
 
 def test_a_fitting_file_gives_the_backbone_its_numbers(backbone: Any, tmp_path: Path) -> None:
-    weights = write_legacy(tmp_path / "right.h5", backbone)
+    weights = found(write_legacy(tmp_path / "right.h5", backbone))
     other = build_backbone(SMALLNET, 2 * SIZE_PX)
     load_pretrained(other, weights)
     for ours, theirs in zip(backbone.get_weights(), other.get_weights(), strict=True):
@@ -111,7 +97,8 @@ def test_a_file_without_layers_is_refused(backbone: Any, tmp_path: Path) -> None
 
 def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     model = build_backbone(SMALLNET, SIZE_PX)
-    weights = write_legacy(tmp_path / "nan.h5", model, spoil=np.nan)
+    model.set_weights([np.full_like(values, np.nan) for values in model.get_weights()])
+    weights = found(write_legacy(tmp_path / "nan.h5", model))
     with pytest.raises(WrongWeights, match="values that are not finite"):
         load_pretrained(model, weights)
 
