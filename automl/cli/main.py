@@ -88,7 +88,7 @@ def main() -> NoReturn:
             "output elsewhere.",
             ResourceMissing.exit_code,
         )
-    except Exception as error:  # noqa: BLE001  # whatever else it is
+    except Exception as error:  # noqa: BLE001  # a fault of ours: told with a file to report, no traceback
         _leave_fault(error)
     _leave("", code if isinstance(code, int) else 0)
 

@@ -80,7 +80,7 @@ for _tag, _pattern, _first in (
 class _WordLoader(_Loader):
     """Takes every scalar for the text that it is."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # as above
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # PyYAML's own way
 
 
 def parse_yaml(text: str, *, words: bool = False) -> object:

@@ -12,23 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from automl.cli.weights import weights as weights_command
 from automl.errors import AutomlError, DiskFull, FetchFailed, UsageError, WrongWeights
 from automl.nets.listing import parse_listing, read_listing
 from automl.nets.weights import Place, locate, read
 from automl.weights import bring
-from tests.weights.toy_rows import SMALL, TWO, Toys, sha256, toys
+from tests.weights.toy_rows import SMALL, TWO, Toys, said, sha256, toys
 
 __all__ = ["toys"]
-
-
-def said(*words: object) -> str:
-    done = CliRunner().invoke(weights_command, [str(word) for word in words])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.stdout
 
 
 def told(*words: object) -> list[dict[str, Any]]:
@@ -166,7 +157,7 @@ Change = Callable[[list[tuple[tarfile.TarInfo, bytes]]], None]
 def rebuilt(bundle: Path, change: Change) -> Path:
     """The bundle with its members changed."""
     with tarfile.open(bundle) as tar:
-        members = [(info, tar.extractfile(info).read()) for info in tar]  # type: ignore[union-attr]
+        members = [(info, tar.extractfile(info).read()) for info in tar]
     change(members)
     with tarfile.open(bundle, "w") as tar:
         for info, data in members:

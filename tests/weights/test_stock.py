@@ -7,20 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from automl.cli.weights import weights as weights_command
 from automl.errors import FetchFailed, RecipeError, WrongWeights
-from tests.weights.toy_rows import SMALL, TWO, Toys, toys
+from tests.weights.toy_rows import SMALL, TWO, Toys, said, toys
 
 __all__ = ["toys"]
-
-
-def said(*words: object) -> str:
-    done = CliRunner().invoke(weights_command, [str(word) for word in words])
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return done.stdout
 
 
 def listed(*words: object) -> list[dict[str, Any]]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from automl.cli.weights import weights as weights_command
 from automl.nets import catalogue, weights
 from automl.nets.catalogue import SMALLNET, Backbone, WeightsFile, backbone_named
 from automl.nets.fetch import host_trouble
@@ -62,3 +64,11 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Toys]:
         monkeypatch.setattr(catalogue, "KERAS_HOST", host.url)
         yield Toys(small=small, two=two, host=host, cache=tmp_path / "keras" / "models", folder=folder)
     host_trouble.cache_clear()
+
+
+def said(*words: object) -> str:
+    """What `automl weights WORDS` prints; an error is raised as it is."""
+    done = CliRunner().invoke(weights_command, [str(word) for word in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.stdout
