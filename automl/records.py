@@ -20,6 +20,8 @@ from automl.types import (
     Network,
     Part,
     Scores,
+    Shortlisted,
+    SizeScore,
     Trial,
     Variant,
     Weighting,
@@ -84,13 +86,14 @@ class Packed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picked:
-    """pick: the ranking, best first. Files: BACKBONE/features.npy (float32, n_images x n_features, by map row),
+    """pick: the ranking, best first. Files: of each backbone and size that was judged BACKBONE-SIZE/, with
 
-    BACKBONE/probe.npz (mean, scale, kernel, bias), BACKBONE/held_out.npy (float32, training images x classes, in pack's
-    order: probabilities by fits that had not seen the image), BACKBONE/inputs.json (what these were computed from),
-    baselines.npz (the colours' probe: mean, scale, kernel, bias), suspects.csv, first/model.weights.h5 (the best probe
-    as a whole network), first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the
-    class shares alone).
+    sample-START-STOP.npz (its features of the training images that it was judged by), probe.npz (mean, scale, kernel,
+    bias), out_of_fold.npy, inputs.json (what these were computed from), score.json; of the chosen one chosen/, with
+    features.npy (float32, n_images x n_features, by map row), probe.npz, held_out.npy (float32, training images x
+    classes, in pack's order: probabilities by fits that had not seen the image); baselines.npz (the colours' probe:
+    mean, scale, kernel, bias), suspects.csv, first/model.weights.h5 (the best probe as a whole network),
+    first/start.weights.h5 (where the backbone is random: the same backbone, a head that knows the class shares alone).
     """
 
     ranking: tuple[BackboneScore, ...]
@@ -99,11 +102,17 @@ class Picked:
     network: Network
     start: str  # file that trainings begin with, relative to the stage's folder
     weights: WeightsFound
+    probe_accuracy: float  # of the chosen one's probe on validation
+    probe_loss: float  # nats, likewise
     flip_is_safe: bool  # mirrored validation images are classified as well as the plain ones
     flip_accuracy: float
     warnings: tuple[str, ...]
+    shortlist: tuple[Shortlisted, ...] = ()  # the chosen one first
+    left_out: tuple[str, ...] = ()  # in words: which backbones went before the last round, and why
+    sizes: tuple[SizeScore, ...] = ()  # that were compared, the smaller first; empty: there was one to see
+    size_reason: str = ""  # in a sentence, why the images are seen at that size; "": there was no choice
     findings: tuple[Finding, ...] = ()  # of train and validation; the test images are not looked at
-    taken_over: tuple[str, ...] = ()  # backbones that an earlier pick of the run had judged
+    taken_over: tuple[str, ...] = ()  # BACKBONE-SIZE that an earlier pick of the run had judged
     baselines: tuple[BaselineScore, ...] = ()  # the plainest first; empty: by an earlier version
     learning_curve: tuple[CurvePoint, ...] = ()  # the fewest images first; the last has all
     more_data: str = ""  # in words, whether more images would help; "": too few to say anything of it

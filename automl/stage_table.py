@@ -22,13 +22,13 @@ class Stage:
 
 
 STAGES: Final = (
-    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=3,
+    Stage(name="check", entry="automl.stages.check:run", record="Checked", kind="plain", version=4,
           recipe=("task", "data", "check", "pack"), does="open and decode every file"),
     Stage(name="split", entry="automl.stages.split:run", record="Parted", kind="plain", version=3,
           recipe=("seed", "split"), does="cut train, validation and test"),
     Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=2,
           recipe=("seed", "pack"), does="index the packed pixels by part"),
-    Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=3,
+    Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=4,
           recipe=("seed", "task", "backbones", "weights", "pick"), does="rank the backbones by their probes"),
     Stage(name="tune", entry="automl.stages.tune:run", record="Tuned", kind="keras", version=2,
           recipe=("seed", "task", "tune", "train"), does="search for the best settings"),
@@ -36,7 +36,7 @@ STAGES: Final = (
           recipe=("seed", "task", "train"), does="train with the best settings"),
     Stage(name="compress", entry="automl.stages.compress:run", record="Compressed", kind="keras", version=1,
           recipe=("seed", "compress"), does="build and measure the variants"),
-    Stage(name="evaluate", entry="automl.stages.evaluate:run", record="Evaluated", kind="plain", version=2,
+    Stage(name="evaluate", entry="automl.stages.evaluate:run", record="Evaluated", kind="plain", version=3,
           recipe=("seed", "task", "evaluate", "pick"), does="read the test set, once"),
     Stage(name="export", entry="automl.stages.export:run", record="Exported", kind="keras", version=1,
           recipe=("seed", "export", "compress"), does="write the bundle and gate it"),

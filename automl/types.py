@@ -181,11 +181,29 @@ class BackboneScore:
     size_px: int
     n_features: int
     images_s: float  # forward pass, images a second on this machine
-    knn_accuracy: float  # leave-one-out over the training part
-    probe_accuracy: Interval  # out-of-fold over the training part
+    knn_accuracy: float  # leave-one-out, on the images that it was judged by
+    probe_accuracy: Interval  # out of fold, on as many training images
     probe_c: float  # the inverse regularisation that was chosen
-    validation_accuracy: float
-    validation_loss: float  # nats
+    n_images: int  # training images that it was judged by
+    seconds: float  # that judging it took
+    top1: float | None  # published, of its ImageNet weights with their own head; None: there is no figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeScore:
+    """One backbone's probe at one of the packed sizes."""
+
+    size_px: int
+    backbone: str
+    accuracy: Interval  # out of fold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortlisted:
+    """A backbone that may be the best one after fine-tuning."""
+
+    backbone: str
+    reason: str  # a sentence without its full stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

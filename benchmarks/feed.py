@@ -74,7 +74,7 @@ def pack(photos: Path, work: Path, size_px: int) -> None:
         folder.mkdir(exist_ok=True)
         found = scan(
             listing, folder, inputs=inputs_of(listing, (size_px,), 64, "benchmark"), sizes_px=(size_px,),
-            max_megapixels=64, threads=2, progress=lambda done, total: None, choice=Choice(kind=kind),
+            looks_px=size_px, max_megapixels=64, threads=2, progress=lambda done, total: None, choice=Choice(kind=kind),
         )  # fmt: skip
         write_images(folder / "images.csv", found.images)
 

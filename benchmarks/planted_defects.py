@@ -317,6 +317,7 @@ def looked_at(listing: Listing, folder: Path) -> tuple[Scan, looks.Looks]:
         folder,
         inputs=inputs_of(listing, (SIZE_PX,), 64, "benchmark"),
         sizes_px=(SIZE_PX,),
+        looks_px=SIZE_PX,
         max_megapixels=64,
         threads=len(os.sched_getaffinity(0)),
         progress=lambda done, total: None,

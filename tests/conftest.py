@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from automl.code import load_entry
 from automl.recipe.model import Recipe
 from automl.runs.folder import RunFolder
+from automl.runtime import child
 from automl.runtime.context import ChildEnded, StageContext
 from automl.stage_table import ChildKind
 
@@ -35,7 +36,11 @@ class QuietFront:
     def run_child(
         self, kind: ChildKind, entry: str, arguments: Mapping[str, object], log: Path, limit_s: float | None
     ) -> ChildEnded:
-        result = load_entry(entry)(json.loads(json.dumps(arguments)))
+        before, child._front = child._front, self
+        try:
+            result = load_entry(entry)(json.loads(json.dumps(arguments)))
+        finally:
+            child._front = before
         assert isinstance(result, Mapping)
         return ChildEnded(
             ok=True, result=json.loads(json.dumps(result)), error="", exit_code=0, timed_out=False, seconds=0.0

@@ -51,7 +51,7 @@ def measure(picture: Picture, size_px: int) -> NDArray[np.void]:
 
     Args:
         picture: as `load_picture` gave it.
-        size_px: edge of the largest square it was loaded for.
+        size_px: edge of the square that shows what the images hold; it was loaded for no smaller one.
     """
     plain = picture.plain
     factor = (2 * min(plain.size) + size_px) // (2 * size_px)

@@ -35,6 +35,10 @@ from automl.runs.atomic import named_in_errors, write_bytes
 from automl.types import Image, ListedFile, Listing, Rejected
 
 LADDER_PX: Final = (32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 512)
+ENLARGED_PX: Final = 160  # small images are enlarged to it
+SMALL_PX: Final = 64  # images under it are packed for the small net as well
+SEARCHED_PX: Final = (96, 128, 160, 224)  # between two of these pick decides by a probe
+SMALLER: Final = 0.8  # of the larger edge; what is larger saves too little time to be compared
 CHUNK_FILES: Final = 256
 CHUNK_BYTES: Final = 64 * 2**20  # decoded pixels that wait for a chunk's end
 BESIDE_BYTES: Final = 2**18  # of disk, for what check and split write besides maps, however few the files
@@ -55,18 +59,34 @@ class Decoded:
     reused: bool = False  # an earlier scan had decoded it
 
 
-def choose_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto"], max_size_px: int) -> int:
-    """The edge of the square input.
+def own_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto"], max_size_px: int) -> int:
+    """The edge that shows what the images hold: the recipe's, or the smallest rung at or above the median shorter side.
 
     Args:
-        shorter_sides_px: of the images, in any order; empty: the smallest size is taken.
-        size_px: the recipe's wish; "auto": the smallest rung at or above the median shorter side.
-        max_size_px: auto never chooses more.
+        shorter_sides_px: of the images, in any order; empty: the smallest rung.
+        size_px: the recipe's wish. max_size_px: auto never chooses more.
     """
     if size_px != "auto":
         return size_px
     middle = median_low(shorter_sides_px) if shorter_sides_px else 0
     return min(next((rung for rung in LADDER_PX if rung >= middle), LADDER_PX[-1]), max_size_px)
+
+
+def choose_sizes_px(own_px: int, size_px: int | Literal["auto"], max_size_px: int) -> tuple[int, ...]:
+    """The edges of the square inputs that are packed, ascending: one, or two between which pick decides.
+
+    "auto": the larger one is the images' own, but at least 160 px: ImageNet's backbones halve an image five times, and
+    see more in a small one that is enlarged (docs/design.md, decision 7). Below it lies the next of SEARCHED_PX, up to
+    four fifths of it; for images under 64 px their own, which the small net sees.
+    Args: own_px: of own_size_px.
+    """
+    if size_px != "auto":
+        return (size_px,)
+    large = max(own_px, min(ENLARGED_PX, max_size_px))
+    small = (
+        own_px if own_px < SMALL_PX else max((size for size in SEARCHED_PX if size <= SMALLER * large), default=large)
+    )
+    return tuple(sorted({small, large}))
 
 
 def shorter_sides_px(root: Path, files: Sequence[ListedFile], max_megapixels: float, threads: int) -> list[int]:
@@ -82,6 +102,7 @@ def scan(
     *,
     inputs: Mapping[str, object],
     sizes_px: Sequence[int],
+    looks_px: int,
     max_megapixels: float,
     threads: int,
     progress: Callable[[int, int], None],
@@ -93,6 +114,7 @@ def scan(
     Writes: pixels-SIZE/, looks.npy (LOOKS, by row), and scan.jsonl and looks.raw, by which a killed scan goes on.
     Args:
         inputs: as `inputs_of` tells them.
+        looks_px: edge that the images are looked at for; see own_size_px.
         earlier: what an earlier scan made of a file, where that still holds.
     Raises: ResourceMissing: the disk has too little room for the maps.
     """
@@ -101,7 +123,8 @@ def scan(
     journal = folder / JOURNAL
     so_far = _resumed(journal, {**inputs, "store": asdict(choice)}, folder, packed)
     check_room(folder, raw_bytes(len(files) - so_far.n_files, packed), len(files))
-    look = partial(_look_at, root, largest=max(sizes_px), packed=packed, max_megapixels=max_megapixels)
+    sizes = _Sizes(largest=max(sizes_px), packed=packed, looks=looks_px)
+    look = partial(_look_at, root, sizes=sizes, max_megapixels=max_megapixels)
     row_bytes = raw_bytes(1, packed) or 1
     step = max(1, min(CHUNK_FILES, CHUNK_BYTES // row_bytes))
     ticks = itertools.count(so_far.n_files + 1)
@@ -159,15 +182,22 @@ def check_room(folder: Path, map_bytes: int, n_files: int) -> None:
         )
 
 
-def _look_at(
-    root: Path, file: ListedFile, *, largest: int, packed: Sequence[int], max_megapixels: float
-) -> Decoded | Rejected:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """Edges in pixels that one file is decoded for."""
+
+    largest: int
+    packed: tuple[int, ...]
+    looks: int
+
+
+def _look_at(root: Path, file: ListedFile, *, sizes: _Sizes, max_megapixels: float) -> Decoded | Rejected:
     """Open, hash and decode one file; runs in the pool's threads."""
     try:
         if file.size_bytes > BYTES_PER_PIXEL * max_megapixels * 1e6:
             raise ImageFault("too many bytes", f"{file.size_bytes / 1e6:.0f} MB")
         data = (root / file.path).read_bytes()
-        return _decoded(data, largest, packed, max_megapixels)
+        return _decoded(data, sizes, max_megapixels)
     except ImageFault as raised:
         fault = _told_apart(raised)
         return Rejected(path=file.path, label=file.label, reason=fault.reason, detail=fault.detail)
@@ -182,22 +212,22 @@ def _told_apart(fault: ImageFault) -> ImageFault:
     return fault
 
 
-def _decoded(data: bytes, largest: int, packed: Sequence[int], max_megapixels: float) -> Decoded:
+def _decoded(data: bytes, sizes: _Sizes, max_megapixels: float) -> Decoded:
     """Decode once, for the largest size, and look. Raises: ImageFault.
 
     A large JPEG shrinks while it is decoded, further for a small square than for a large one. Where the steps differ
     it is decoded again, for each size must get the very pixels that `decode` gives a bundle of that size.
     """
-    picture = load_picture(data, largest, max_megapixels)
+    picture = load_picture(data, sizes.largest, max_megapixels)
     pixels = []
-    for size in packed:
-        same = _jpeg_step(picture.header, size) == _jpeg_step(picture.header, largest)
+    for size in sizes.packed:
+        same = _jpeg_step(picture.header, size) == _jpeg_step(picture.header, sizes.largest)
         pixels.append(squash(picture if same else load_picture(data, size, max_megapixels), size))
     return Decoded(
         sha256=hashlib.sha256(data).hexdigest(),
         header=picture.header,
         pixels=tuple(pixels),
-        looks=measure(picture, largest),
+        looks=measure(picture, sizes.looks),
         animated=_is_animated(picture),  # last: to look for a second frame may throw the first one away
     )
 

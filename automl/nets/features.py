@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -43,7 +43,12 @@ class FeaturePass:
     """One pass over all images."""
 
     features: NDArray[np.float32]  # (n, d)
-    images_s: float  # images a second, compilation not counted
+    seconds: float  # of the passes alone, compilation not counted
+
+    @property
+    def images_s(self) -> float:
+        """Images a second."""
+        return len(self.features) / max(self.seconds, 1e-9)
 
 
 def extract_features(
@@ -66,68 +71,21 @@ def extract_features(
         progress: told (images done, all) after each batch.
     """
     rows = np.arange(len(pixels)) if rows is None else rows
-    batches = _Batches(extractor, pixels, rows, batch_size, mirror)
-    features = np.empty((len(rows), batches.width()), np.float32)
-
-    def keep(start: int, batch: NDArray[np.float32]) -> None:
-        features[start : start + len(batch)] = batch
-
-    return FeaturePass(features=features, images_s=batches.run(keep, progress, clock))
-
-
-def write_features(
-    file: IO[bytes],
-    extractor: keras.Model,
-    pixels: PixelRows,
-    *,
-    batch_size: int,
-    progress: Callable[[int, int], object] = lambda done, total: None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> float:
-    """Write the features of all images as a .npy file, float32 (n, d), holding no more than a batch of them.
-
-    Returns: images a second, compilation and writing not counted.
-    """
-    batches = _Batches(extractor, pixels, np.arange(len(pixels)), batch_size, mirror=False)
-    shape = (len(pixels), batches.width())
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-    return batches.run(lambda _, batch: file.write(batch.astype("<f4").tobytes()), progress, clock)
+    features = np.empty((len(rows), extractor.outputs[0].shape[1]), np.float32)
+    if extractor.predict_function is None:
+        _pass(extractor, pixels[rows[:batch_size]], batch_size)  # compiles
+    seconds = 0.0
+    for start in range(0, len(rows), batch_size):
+        started = clock()
+        batch = pixels[rows[start : start + batch_size]]
+        features[start : start + len(batch)] = _pass(extractor, batch[:, :, ::-1] if mirror else batch, batch_size)
+        seconds += clock() - started
+        progress(start + len(batch), len(rows))
+    return FeaturePass(features=features, seconds=seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Batches:
-    """The forward passes over some images, in their order."""
-
-    extractor: keras.Model
-    pixels: PixelRows
-    rows: NDArray[np.int64]
-    batch_size: int
-    mirror: bool
-
-    def width(self) -> int:
-        """How many features there are. The first call compiles, so that `run` does not."""
-        return int(self._pass(0).shape[1])
-
-    def run(
-        self,
-        keep: Callable[[int, NDArray[np.float32]], object],
-        progress: Callable[[int, int], object],
-        clock: Callable[[], float],
-    ) -> float:
-        """Give each batch to `keep` with the place of its first image. Returns: images a second of the passes alone."""
-        n, seconds = len(self.rows), 0.0
-        for start in range(0, n, self.batch_size):
-            started = clock()
-            batch = self._pass(start)
-            seconds += clock() - started
-            keep(start, batch)
-            progress(min(start + self.batch_size, n), n)
-        return n / max(seconds, 1e-9)
-
-    def _pass(self, start: int) -> NDArray[np.float32]:
-        batch = self.pixels[self.rows[start : start + self.batch_size]]
-        batch = batch[:, :, ::-1] if self.mirror else batch
-        # Every call has the same shape, or the network would be compiled once more for the last one.
-        padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
-        padded[: len(batch)] = batch
-        return np.asarray(self.extractor.predict_on_batch(padded), dtype=np.float32)[: len(batch)]
+def _pass(extractor: keras.Model, images: NDArray[np.uint8], batch_size: int) -> NDArray[np.float32]:
+    # Every call has the same shape, or the network would be compiled once more for the last one.
+    padded = np.zeros((batch_size, *images.shape[1:]), np.uint8)
+    padded[: len(images)] = images
+    return np.asarray(extractor.predict_on_batch(padded), dtype=np.float32)[: len(images)]

@@ -8,16 +8,21 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 
 
-def stratified_subset(labels: Ints, most: int, *, seed: int) -> Ints:
-    """Rows of at most `most` images, in order, each class by its share; all rows where they suffice."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
+def stratified_order(labels: Ints, *, seed: int) -> Ints:
+    """All rows in an order of which each beginning holds every class by its share."""
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     position = np.empty(len(labels))  # of each image within its class, 0..1
     for label in np.unique(labels):
         own = shuffled[labels[shuffled] == label]
         position[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return np.sort(np.argsort(position, kind="stable")[:most])
+    return np.argsort(position, kind="stable")
+
+
+def stratified_subset(labels: Ints, most: int, *, seed: int) -> Ints:
+    """Rows of at most `most` images, ascending, each class by its share; all rows where they suffice."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    return np.sort(stratified_order(labels, seed=seed)[:most])
 
 
 def assign_folds(labels: Ints, folds: int, *, seed: int) -> Ints:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.metrics.bootstrap import is_tie, paired_difference
-from automl.types import BackboneScore
+from automl.types import BackboneScore, Shortlisted
 
 RESAMPLES: Final = 2000  # behind each interval
 SAME_SPEED: Final = 1.25  # a ratio of measured speeds below it is no difference
@@ -43,6 +43,23 @@ def rank(judged: Sequence[Judged], *, seed: int) -> tuple[tuple[BackboneScore, .
         ranking.append(winner.score)
         left.remove(winner)
     return tuple(ranking), reason
+
+
+def shortlist(ranking: Sequence[BackboneScore]) -> tuple[Shortlisted, ...]:
+    """Those that may be the best after fine-tuning, the chosen one first: two by probe, and the best published one.
+
+    Args: ranking: of rank, best first.
+    """
+    chosen = ranking[0]
+    by_probe = sorted(ranking, key=lambda one: -one.probe_accuracy.value)[:2]
+    published = [one for one in ranking if one.top1 is not None]
+    found = {chosen.backbone: "the first choice of the ranking"}
+    for place, one in zip(("most accurate probe", "second most accurate probe"), by_probe, strict=False):
+        found.setdefault(one.backbone, f"the {place}, {one.probe_accuracy.value:.1%} out of fold")
+    if published:
+        best = max(published, key=lambda one: one.top1 or 0.0)
+        found.setdefault(best.backbone, f"the best published accuracy of the candidates, {best.top1:.1%} on ImageNet")
+    return tuple(Shortlisted(backbone=name, reason=reason) for name, reason in found.items())
 
 
 def _tie(leader: Judged, other: Judged, seed: int) -> bool:

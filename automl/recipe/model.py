@@ -104,7 +104,9 @@ class Pack(Section):
     """The size that images are resized to, and where their pixels lie."""
 
     size_px: Literal["auto"] | Annotated[int, Field(ge=16, le=1024)] = Field(
-        "auto", description="edge of the square input; auto: from the images' own sizes, within max_size_px"
+        "auto",
+        description="edge of the square input; auto: from the images' sizes, at least 160 where max_size_px allows, "
+        "or the next smaller one if a probe is as good",
     )
     max_size_px: int = Field(160, ge=32, le=1024, description="auto never chooses more")
     store: Literal["auto", "raw", "files"] = Field(
@@ -127,6 +129,16 @@ class Pick(Section):
 
     folds: int = Field(5, ge=2, le=20, description="folds of the probe's cross-validation on the training part")
     neighbours: int = Field(5, ge=1, le=100, description="k of the kNN probe")
+    sample: int = Field(
+        4000, ge=16, le=100_000, description="training images that backbones are judged by, a class by its share"
+    )
+    minutes: float = Field(
+        10,
+        gt=0,
+        le=10_000,
+        description="judging them may take so long; where it would take longer, the better half of "
+        "a quarter of the sample goes on to the half, and so on",
+    )
     max_params_m: float = Field(1000, gt=0, description="leave out backbones with more parameters, in millions")
 
 

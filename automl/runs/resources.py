@@ -19,6 +19,8 @@ from automl.stage_table import NEED_REPLACEABLE
 
 MODELS_MB: Final = 600
 """Disk for checkpoints, variants, bundle and report: about twenty copies of the largest shipped backbone (24 MB)."""
+BOTH: Final = 1.65
+"""Two packed sizes, in maps of the larger one: the smaller edge is at most four fifths of it."""
 MEMORY_MB: Final = 2500
 """Two Keras processes at a time (a stage and its trial), each 0.9 to 1.2 GB resident while training at 160 px."""
 
@@ -31,7 +33,7 @@ def pack_mb(n_images: int, size_px: int) -> float:
 def room_needed_mb(recipe: Recipe, n_images: int, *, models_mb: float = MODELS_MB) -> float:
     """Megabytes a run may write at most: its pixels at the largest size that the recipe allows, and its models."""
     pack = recipe.pack
-    packed = pack_mb(n_images, pack.max_size_px if pack.size_px == "auto" else pack.size_px)
+    packed = BOTH * pack_mb(n_images, pack.max_size_px) if pack.size_px == "auto" else pack_mb(n_images, pack.size_px)
     return {"raw": packed, "auto": min(packed, pack.max_disk_mb), "files": 0.0}[pack.store] + models_mb
 
 

@@ -47,6 +47,7 @@ def summarise(folder: RunFolder) -> dict[str, Any]:
     if picked := record(Picked):
         facts["backbone"] = picked.chosen
         facts["weights"] = asdict(picked.weights)
+        facts["shortlist"] = [asdict(one) for one in picked.shortlist]
         facts["taken_over"] = list(picked.taken_over)
         facts["baselines"] = [{"name": one.name, "validation": asdict(one.accuracy)} for one in picked.baselines]
         facts["learning_curve"] = [asdict(point) for point in picked.learning_curve]

@@ -16,6 +16,7 @@ from automl.nets.probe import read_probe
 from automl.nets.ranking import RESAMPLES
 from automl.runs.atomic import write_with
 from automl.runtime.context import StageContext
+from automl.stages.chosen import FEATURES, PROBE
 from automl.stages.pick_data import Data, fit_probe_of
 from automl.types import Against, BaselineName, BaselineScore, PixelRows
 
@@ -25,16 +26,16 @@ FILE: Final = "baselines.npz"
 Ints = NDArray[np.int64]
 
 
-def fit_baselines(ctx: StageContext, backbone: str, data: Data) -> tuple[BaselineScore, ...]:
+def fit_baselines(ctx: StageContext, data: Data) -> tuple[BaselineScore, ...]:
     """Fit what is not fitted yet, and judge all on the validation part.
 
-    Reads: BACKBONE/features.npy and probe.npz. Writes: baselines.npz.
+    Reads: chosen/features.npy and probe.npz. Writes: baselines.npz.
     """
     ctx.progress(0, 1, "baselines")
     fitted = fit_probe_of(ctx, colours(data.pixels, data.train[0]), data)
     write_with(ctx.output(FILE), partial(np.savez, **asdict(fitted.probe)))
     rows, labels = data.validation
-    found = baseline_answers(ctx, backbone, data.pixels, data.train, rows)
+    found = baseline_answers(ctx, data.pixels, data.train, rows)
     return tuple(
         BaselineScore(
             name=name, accuracy=accuracy_interval(answers == labels, resamples=RESAMPLES, seed=ctx.recipe.seed)
@@ -44,15 +45,15 @@ def fit_baselines(ctx: StageContext, backbone: str, data: Data) -> tuple[Baselin
 
 
 def baseline_answers(
-    ctx: StageContext, backbone: str, pixels: PixelRows, train: tuple[Ints, Ints], rows: Ints
+    ctx: StageContext, pixels: PixelRows, train: tuple[Ints, Ints], rows: Ints
 ) -> dict[BaselineName, Ints]:
     """The class that each baseline gives to these rows of the store, int64 (n,), the plainest baseline first.
 
     Args: train: the training part's rows and labels, from which all of them have what they know.
     """
     known, labels = train
-    features = np.load(ctx.input("pick", f"{backbone}/features.npy"), mmap_mode="r")
-    probe = read_probe(ctx.input("pick", f"{backbone}/probe.npz"))
+    features = np.load(ctx.input("pick", FEATURES), mmap_mode="r")
+    probe = read_probe(ctx.input("pick", PROBE))
     nearest = nearest_classes(
         probe.standardise(features[known]),
         labels,

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median_low
 
@@ -22,7 +23,7 @@ from automl.data.looks import read_looks
 from automl.data.marks import Pictures
 from automl.data.reuse import Earlier, finding_of_reuse, open_earlier
 from automl.data.rules import apply_rules, findings_of, flags_of
-from automl.data.scan import beside_bytes, choose_size_px, scan, shorter_sides_px
+from automl.data.scan import beside_bytes, choose_sizes_px, own_size_px, scan, shorter_sides_px
 from automl.data.scan_journal import JOURNAL, begun_choice, inputs_of
 from automl.data.store_choice import Choice, choose_store, finding_of, raw_bytes
 from automl.records import Checked
@@ -56,15 +57,18 @@ def run(ctx: StageContext) -> Checked:
     folder = ctx.output(JOURNAL).parent
     threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
     sides = shorter_sides_px(Path(listing.root), listing.files, config.max_megapixels, threads)
-    sizes = (choose_size_px(sides, wish.size_px, wish.max_size_px),)
-    inputs = inputs_of(listing, sizes, config.max_megapixels, VERSION)
-    choice = begun_choice(folder, inputs) or _choose(ctx, len(listing.files), sizes)
+    own_px = own_size_px(sides, wish.size_px, wish.max_size_px)
+    wanted = choose_sizes_px(own_px, wish.size_px, wish.max_size_px)
+    tell = partial(inputs_of, listing, max_megapixels=config.max_megapixels, version=f"{VERSION}, seen at {own_px} px")
+    sizes, choice = _begun(folder, wanted, tell) or _choose_sizes(ctx, len(listing.files), wanted)
+    inputs = tell(sizes)
     earlier = _open_earlier(ctx, inputs, sizes if choice.kind == "raw" else ())
     found = scan(
         listing,
         folder,
         inputs=inputs,
         sizes_px=sizes,
+        looks_px=own_px,
         max_megapixels=config.max_megapixels,
         threads=threads,
         progress=lambda done, total: ctx.progress(done, total, "images decoded"),
@@ -111,6 +115,24 @@ def run(ctx: StageContext) -> Checked:
         images_s=found.n_files / found.seconds,
         store=choice.kind,
     )
+
+
+def _begun(
+    folder: Path, wanted: tuple[int, ...], tell: Callable[[tuple[int, ...]], dict[str, object]]
+) -> tuple[tuple[int, ...], Choice] | None:
+    """The sizes and the store that a killed check has files in; None: there is none. Args: tell: the scan's inputs."""
+    for sizes in (wanted, wanted[-1:]):
+        if choice := begun_choice(folder, tell(sizes)):
+            return sizes, choice
+    return None
+
+
+def _choose_sizes(ctx: StageContext, n_files: int, wanted: tuple[int, ...]) -> tuple[tuple[int, ...], Choice]:
+    """All wanted sizes where they fit; else the largest alone, packed or not."""
+    choice = _choose(ctx, n_files, wanted)
+    if choice.kind == "raw" or len(wanted) == 1:
+        return wanted, choice
+    return wanted[-1:], _choose(ctx, n_files, wanted[-1:])
 
 
 def _choose(ctx: StageContext, n_files: int, sizes_px: Sequence[int]) -> Choice:

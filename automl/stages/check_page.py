@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from automl.data.store import open_pixels, store_name
 from automl.records import Parted
 from automl.report.check import CheckFacts, example_paths, render_check
 from automl.report.pictures import data_address
@@ -21,6 +22,8 @@ def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
     """
     there = read_checked(arguments)
     parted = there.folder.record(Parted)
+    size_px = min(there.checked.sizes_px)  # nearest to the files; the page shows 144 CSS px at most
+    pixels = open_pixels(there.folder.stage("check") / store_name(size_px))
     rows = {image.path: image.row for image in there.images}
     findings = judged_data((*there.checked.findings, *parted.findings), there.recipe.check)
     facts = CheckFacts(
@@ -31,8 +34,8 @@ def write_page(arguments: Mapping[str, Any]) -> dict[str, object]:
         parted=parted,
         findings=findings,
         rejected=there.rejected,
-        pictures={path: data_address(there.pixels[rows[path]]) for path in example_paths(findings, rows)},
-        size_px=there.size_px,
+        pictures={path: data_address(pixels[rows[path]]) for path in example_paths(findings, rows)},
+        size_px=size_px,
     )
     write_text(Path(arguments["page"]), render_check(facts))
     return {"told": arguments["page"]}

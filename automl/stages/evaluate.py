@@ -18,7 +18,7 @@ from automl.data.pack import read_index
 from automl.data.store import open_pixels, store_name
 from automl.graph.session import open_session, predict
 from automl.nets.baselines import unbeaten
-from automl.records import Compressed, Evaluated, Mistake, Picked, Trained
+from automl.records import Compressed, Evaluated, Mistake, Trained
 from automl.runs.atomic import write_text
 from automl.runtime.context import StageContext
 from automl.stages.baselines import baseline_answers, compare
@@ -39,7 +39,7 @@ def run(ctx: StageContext) -> Evaluated:
     pick's baselines answer for the same test images, in the same reading; nothing is fitted or chosen here.
 
     Reads: check/images.csv, check/pixels-SIZE/, pack/PART-{rows,labels}.npy, compress/NAME.onnx; pick/baselines.npz,
-        BACKBONE/features.npy and probe.npz of the chosen one.
+        chosen/features.npy and probe.npz.
     Writes: evaluate/predictions.csv, the chosen variant's answers for each test image.
     """
     compressed, trained = ctx.record(Compressed), ctx.record(Trained)
@@ -56,8 +56,8 @@ def run(ctx: StageContext) -> Evaluated:
     path_of = {image.row: image.path for image in read_images(ctx.input("check", "images.csv"))}
     paths = [path_of[int(row)] for row in rows]
     write_predictions(ctx.output("predictions.csv"), paths, labels, test[compressed.chosen], classes)
-    picked, right = ctx.record(Picked), test[compressed.chosen].argmax(axis=1) == labels
-    plain = baseline_answers(ctx, picked.chosen, pixels, read_index(ctx.folder.stage("pack"), "train"), rows)
+    right = test[compressed.chosen].argmax(axis=1) == labels
+    plain = baseline_answers(ctx, pixels, read_index(ctx.folder.stage("pack"), "train"), rows)
     against = compare(plain, labels, right, resamples=ctx.recipe.evaluate.bootstrap, seed=ctx.recipe.seed)
     # Where the probe was kept it is the model, which need not beat itself.
     others = [one for one in against if one.baseline != "linear probe" or trained.winner != "probe"]

@@ -12,8 +12,9 @@ from automl.errors import StageFailed
 from automl.nets.build import attach_head, load_network, save_weights
 from automl.nets.features import extract_features
 from automl.nets.head import reset_head, set_head
-from automl.nets.probe import read_probe
+from automl.nets.probe import Probe
 from automl.runtime.context import StageContext
+from automl.stages.chosen import FEATURES
 from automl.stages.judged import BATCH, seeded_extractor
 from automl.stages.pick_data import Data
 from automl.types import Network, WeightsFound
@@ -24,7 +25,7 @@ SAME_PROBABILITY: Final = 1e-4  # between the probe and the network made of it
 
 
 def save_first(
-    ctx: StageContext, network: Network, weights: WeightsFound, data: Data
+    ctx: StageContext, network: Network, weights: WeightsFound, data: Data, probe: Probe
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Save the chosen probe as a whole network, and see with what was saved that it predicts what the probe predicts.
 
@@ -33,15 +34,14 @@ def save_first(
     """
     name = network.backbone
     ctx.progress(0, 2, f"{name}: saving the probe as a network")
-    extractor, _ = seeded_extractor(name, weights, data, ctx.recipe.seed)
+    extractor = seeded_extractor(name, weights, data.pixels, ctx.recipe.seed)
     model = attach_head(extractor, network, ctx.recipe.task)
-    probe = read_probe(ctx.output(f"{name}/probe.npz"))
     set_head(model, mean=probe.mean, scale=probe.scale, kernel=probe.kernel, bias=probe.bias)
     save_weights(model, ctx.output(FIRST))
 
     model = load_network(network, ctx.output(FIRST), ctx.recipe.task)
     rows, labels = data.validation
-    wanted = probe.predict(np.load(ctx.output(f"{name}/features.npy"), mmap_mode="r")[rows])
+    wanted = probe.predict(np.load(ctx.output(FEATURES), mmap_mode="r")[rows])
     sample = rows[:BATCH]
     worst = float(np.abs(model.predict_on_batch(data.pixels[sample])[0] - wanted[: len(sample)]).max())
     if not worst <= SAME_PROBABILITY:

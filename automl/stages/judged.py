@@ -1,113 +1,189 @@
-"""One backbone's item in pick: its features and its probe, committed by its score.json."""
+"""One backbone's item in pick: its features of a sample and its probe, made in a child, committed by its score.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
-from typing import IO, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from automl.metrics.bootstrap import accuracy_interval
+from automl.nets.blocks import n_written, read_blocks, write_blocks
 from automl.nets.build import build_backbone, build_extractor, load_pretrained
 from automl.nets.catalogue import backbone_named
-from automl.nets.features import write_features
-from automl.nets.logistic import log_losses
+from automl.nets.folds import stratified_order
 from automl.nets.ranking import RESAMPLES, Judged
 from automl.nets.weights import Weighted
 from automl.runs.atomic import write_bytes, write_json, write_with
+from automl.runtime.child import this_childs_front
 from automl.runtime.context import StageContext
-from automl.stages.pick_data import Data, fit_probe_of
-from automl.stages.pick_reuse import INPUTS, began_from
-from automl.types import BackboneScore, WeightsFound
+from automl.runtime.stage_body import arguments_of, context_of
+from automl.stages.pick_data import Data, fit_probe_of, load_data
+from automl.stages.pick_reuse import COMMITS, INPUTS, began_from, is_item, of_sample
+from automl.types import BackboneScore, PixelRows, WeightsFound
 
 BATCH: Final = 32  # images a forward pass
+JUDGE: Final = "automl.stages.judged:judge_in_child"
+SAMPLE: Final = "sample"  # the blocks of a sample's features
+BLOCKS_OF: Final = "blocks.json"  # what they were computed from
 
 _SCORE: Final = TypeAdapter(BackboneScore)
 
 
-def judge(ctx: StageContext, one: Weighted, data: Data, inputs: dict[str, object], *, place: int, n_all: int) -> Judged:
-    """Features and probe of one backbone; its score.json commits them."""
-    name, seed, n = one.row.name, ctx.recipe.seed, len(data.pixels)
+def item_name(backbone: str, size_px: int) -> str:
+    """The folder of a backbone that sees the images at that size."""
+    return f"{backbone}-{size_px}"
 
-    def progress(images: int, _: int) -> None:
-        ctx.progress(place * n + images, n_all * n, f"{name}: features")
 
-    ctx.progress(place * n, n_all * n, f"{name}: build")
-    params_m, images_s = _write_features(ctx, one, data, progress)
-    features = np.load(ctx.output(f"{name}/features.npy"), mmap_mode="r")
-    ctx.progress((place + 1) * n, n_all * n, f"{name}: probe")
-    fitted = fit_probe_of(ctx, features[data.train[0]], data)
-    rows, labels = data.validation
-    probabilities = fitted.probe.predict(features[rows])
+def sample_order(data: Data, seed: int) -> NDArray[np.int64]:
+    """Places in the training part in the order in which samples take them; every beginning is stratified."""
+    return stratified_order(data.train[1], seed=seed)
+
+
+def ask_child(
+    ctx: StageContext, one: Weighted, size_px: int, inputs: Mapping[str, object], *, images: int, place: tuple[int, int]
+) -> str:
+    """Have a child judge one backbone by so many training images; one that a signal killed is tried once more.
+
+    Args: place: how many were judged before it, and of how many.
+    Returns: why it failed; "": its item is there.
+    """
+    arguments = {
+        "context": arguments_of(ctx),
+        "backbone": one.row.name,
+        "weights": asdict(one.weights),
+        "size_px": size_px,
+        "inputs": dict(inputs),
+        "images": images,
+        "place": place,
+    }
+    log = f"{item_name(one.row.name, size_px)}.log"
+    ended = ctx.run_child("keras", JUDGE, arguments, log=log)
+    if ended.killed:
+        ctx.warn(f"{one.row.name} is judged once more: {ended.error}")
+        ended = ctx.run_child("keras", JUDGE, arguments, log=log)
+    return ended.error
+
+
+def judge_in_child(arguments: Mapping[str, Any]) -> dict[str, object]:
+    """Judge the backbone that the arguments name, see ask_child. Raises: WrongWeights, and whatever Keras raises."""
+    front = this_childs_front()
+    ctx = context_of(arguments["context"], front)
+    one = Weighted(row=backbone_named(arguments["backbone"]), weights=WeightsFound(**arguments["weights"]))
+    done, of = arguments["place"]
+    images = arguments["images"]
+
+    def progress(seen: int, text: str) -> None:
+        ctx.progress(done * images + seen, of * images, f"{one.row.name}: {text}")
+
+    judge(ctx, one, arguments["size_px"], arguments["inputs"], images=images, progress=progress)
+    return {}
+
+
+def judge(
+    ctx: StageContext,
+    one: Weighted,
+    size_px: int,
+    inputs: Mapping[str, object],
+    *,
+    images: int,
+    progress: Callable[[int, str], object],
+) -> None:
+    """Features and probe of one backbone on the first images of the sample's order; its score.json commits them."""
+    started, seed = time.monotonic(), ctx.recipe.seed
+    data, name = load_data(ctx, size_px), item_name(one.row.name, size_px)
+    order = sample_order(data, seed)[:images]
+    progress(0, "build")
+    write_features(
+        ctx, one, data.pixels, data.train[0][order], of_sample(inputs, None), ctx.output(f"{name}/{INPUTS}").parent,
+        SAMPLE, progress=lambda seen: progress(seen, "features"),
+    )  # fmt: skip
+    features, seconds = read_blocks(ctx.output(f"{name}/{INPUTS}").parent, SAMPLE, len(order))
+    progress(len(order), "probe")
+    fitted = fit_probe_of(ctx, features[np.argsort(order)], data, np.sort(order))
     score = BackboneScore(
-        backbone=name,
+        backbone=one.row.name,
         weights=one.weights,
-        params_m=params_m,
-        size_px=data.pixels.shape[1],
+        params_m=one.row.params_m,
+        size_px=size_px,
         n_features=features.shape[1],
-        images_s=images_s,
+        images_s=len(order) / max(seconds, 1e-9),
         knn_accuracy=fitted.knn_accuracy,
         probe_accuracy=accuracy_interval(fitted.out_of_fold, resamples=RESAMPLES, seed=seed),
         probe_c=fitted.c,
-        validation_accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
-        validation_loss=float(log_losses(probabilities, labels).mean()),
+        n_images=len(order),
+        seconds=time.monotonic() - started,
+        top1=one.row.top1,
     )
     write_with(ctx.output(f"{name}/probe.npz"), partial(np.savez, **asdict(fitted.probe)))
     write_with(ctx.output(f"{name}/out_of_fold.npy"), lambda file: np.save(file, fitted.out_of_fold))
     write_with(ctx.output(f"{name}/held_out.npy"), lambda file: np.save(file, fitted.held_out))
-    write_json(ctx.output(f"{name}/{INPUTS}"), inputs)
+    write_json(ctx.output(f"{name}/{INPUTS}"), of_sample(inputs, images))
     # score.json comes last: whoever sees it may trust the files beside it.
-    write_bytes(ctx.output(f"{name}/score.json"), _SCORE.dump_json(score, indent=2))
-    return Judged(score=score, out_of_fold=fitted.out_of_fold)
+    write_bytes(ctx.output(f"{name}/{COMMITS}"), _SCORE.dump_json(score, indent=2))
 
 
-def _write_features(
-    ctx: StageContext, one: Weighted, data: Data, progress: Callable[[int, int], object]
-) -> tuple[float, float]:
-    """Features of all images, batch by batch into the file: one network is held, and it goes before the probe comes.
+def write_features(
+    ctx: StageContext,
+    one: Weighted,
+    pixels: PixelRows,
+    rows: NDArray[np.int64],
+    inputs: Mapping[str, object],
+    folder: Path,
+    stem: str,
+    *,
+    progress: Callable[[int], object],
+) -> None:
+    """The blocks of these rows' features that the folder lacks; blocks that began from other inputs go first.
 
-    Returns: the backbone's parameters in millions, and images a second.
+    One network is held, and it goes before the probe comes.
     """
-    extractor, params_m = seeded_extractor(one.row.name, one.weights, data, ctx.recipe.seed)
-    images_s = 0.0
+    if not began_from(folder, inputs, BLOCKS_OF):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / BLOCKS_OF, inputs)
+    if n_written(folder, stem, len(rows)) < len(rows):
+        extractor = seeded_extractor(one.row.name, one.weights, pixels, ctx.recipe.seed)
+        write_blocks(
+            folder, stem, extractor, pixels, rows, batch_size=BATCH, progress=lambda done, _: progress(done)
+        )  # fmt: skip
+        keras.utils.clear_session()
 
-    def write(file: IO[bytes]) -> None:
-        nonlocal images_s
-        images_s = write_features(file, extractor, data.pixels, batch_size=BATCH, progress=progress)
 
-    write_with(ctx.output(f"{one.row.name}/features.npy"), write)
-    keras.utils.clear_session()
-    return params_m, images_s
-
-
-def read_item(ctx: StageContext, name: str, weights: WeightsFound, inputs: dict[str, object]) -> Judged | None:
-    """What was committed for this backbone, by an interrupted process or by take_over, if it began from these inputs.
+def read_item(
+    ctx: StageContext, one: Weighted, size_px: int, inputs: Mapping[str, object], images: int
+) -> Judged | None:
+    """What was committed for this backbone, if it began from these inputs and as many images.
 
     Raises: nothing; what cannot be read is computed again.
     """
-    if not began_from(ctx.folder.stage(ctx.stage) / name, inputs):
+    name = item_name(one.row.name, size_px)
+    if not is_item(ctx.folder.stage(ctx.stage) / name, of_sample(inputs, images)):
         return None
     try:
-        score = _SCORE.validate_json(ctx.output(f"{name}/score.json").read_bytes())
-    except (OSError, ValidationError):
+        score = _SCORE.validate_json(ctx.output(f"{name}/{COMMITS}").read_bytes())
+        out_of_fold = np.load(ctx.output(f"{name}/out_of_fold.npy"), allow_pickle=False)
+    except (OSError, ValueError, ValidationError):
         return None
-    out_of_fold = np.load(ctx.output(f"{name}/out_of_fold.npy"), allow_pickle=False)
     # Found elsewhere now (in the cache after the download, say), the bytes are the same.
-    return Judged(score=replace(score, weights=weights), out_of_fold=out_of_fold)
+    return Judged(score=replace(score, weights=one.weights), out_of_fold=out_of_fold)
 
 
-def seeded_extractor(name: str, weights: WeightsFound, data: Data, seed: int) -> tuple[Any, float]:
-    """The backbone up to its features, and its parameters in millions.
+def seeded_extractor(name: str, weights: WeightsFound, pixels: PixelRows, seed: int) -> Any:
+    """The backbone up to its features, for images of that size.
 
     Seeded each time, so that a random one is the same whenever it is built.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    backbone = build_backbone(backbone_named(name), data.pixels.shape[1])
+    backbone = build_backbone(backbone_named(name), pixels.shape[1])
     if weights.source != "random":
         load_pretrained(backbone, weights)
-    return build_extractor(backbone), backbone.count_params() / 1e6
+    return build_extractor(backbone)

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.code import load_entry
+from automl.data.pack import read_index
+from automl.data.store import open_pixels, store_name
+from automl.data.weights import read_weights
 from automl.nets.probe import ProbeFit
+from automl.records import Checked
 from automl.runtime.context import StageContext
 from automl.task_table import task_named
 from automl.types import PixelRows
@@ -27,15 +31,31 @@ class Data:
     weights: NDArray[np.float32] | None  # of the training images' losses; None: they count alike
 
 
-def fit_probe_of(ctx: StageContext, features: NDArray[np.float32], data: Data) -> ProbeFit:
-    """The task's quick fit on features of the training part."""
+def load_data(ctx: StageContext, size_px: int) -> Data:
+    """What check packed at that size, and pack's parts."""
+    folder = ctx.folder.stage("pack")
+    return Data(
+        pixels=open_pixels(ctx.input("check", store_name(size_px))),
+        train=read_index(folder, "train"),
+        validation=read_index(folder, "validation"),
+        n_classes=len(ctx.record(Checked).classes),
+        weights=read_weights(folder),
+    )
+
+
+def fit_probe_of(
+    ctx: StageContext, features: NDArray[np.float32], data: Data, some: NDArray[np.int64] | None = None
+) -> ProbeFit:
+    """The task's quick fit on features (m, d) of the training part, or of some of its images."""
     fit_probe = cast("Callable[..., ProbeFit]", load_entry(task_named(ctx.recipe.task).probe))
-    settings = ctx.recipe.pick
+    settings, labels, weights = ctx.recipe.pick, data.train[1], data.weights
+    if some is not None:
+        labels, weights = labels[some], None if weights is None else weights[some]
     return fit_probe(
         features,
-        data.train[1],
+        labels,
         data.n_classes,
-        weights=data.weights,
+        weights=weights,
         folds=settings.folds,
         neighbours=settings.neighbours,
         seed=ctx.recipe.seed,

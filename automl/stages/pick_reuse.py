@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -18,19 +19,19 @@ import keras
 
 from automl.nets.weights import Weighted
 from automl.records import Checked
-from automl.runs.atomic import sync_folder
+from automl.runs.atomic import TEMPORARY, sync_folder
 from automl.runs.done import checksum, read_done
 from automl.runtime.context import StageContext
 from automl.stage_table import STAGES
 from automl.stages.pick_data import Data
 
 INPUTS: Final = "inputs.json"
-FILES: Final = ("features.npy", "probe.npz", "out_of_fold.npy", "held_out.npy", INPUTS, "score.json")
-"""Of a backbone's item; score.json last, which commits it."""
+COMMITS: Final = "score.json"
+"""Of a backbone's item; written last."""
 
 
 def inputs_of(ctx: StageContext, data: Data) -> dict[str, object]:
-    """All that every backbone's features, probe and score depend on, as JSON values."""
+    """All that every backbone's features, probe and score depend on at the size of the data, as JSON values."""
     parts = hashlib.sha256()
     for array in (*data.train, *data.validation, data.weights):
         parts.update(b"-" if array is None else array.tobytes())
@@ -54,35 +55,46 @@ def inputs_with(inputs: dict[str, object], one: Weighted) -> dict[str, object]:
     return {**inputs, "backbone": one.row.name, "weights": one.weights.sha256}
 
 
-def began_from(item: Path, inputs: dict[str, object]) -> bool:
-    """Whether a committed item, in its folder, was computed from these inputs."""
+def of_sample(inputs: Mapping[str, object], images: int | None) -> dict[str, object]:
+    """The same of a probe on so many training images; None: of the features, which do not depend on how many."""
+    return {**inputs, "n_images": images}
+
+
+def began_from(item: Path, inputs: Mapping[str, object], file: str = INPUTS) -> bool:
+    """Whether what lies in a folder was computed from these inputs, as the file in it says."""
     try:
-        return bool(json.loads((item / INPUTS).read_bytes()) == inputs) and (item / "score.json").is_file()
+        return bool(json.loads((item / file).read_bytes()) == inputs)
     except (OSError, ValueError):
         return False
 
 
-def take_over(ctx: StageContext, name: str, inputs: dict[str, object]) -> bool:
-    """Put the earlier pick's item of this backbone in its place, if it is the same and whole. Returns: whether it was.
+def is_item(folder: Path, inputs: Mapping[str, object], commits: str = COMMITS) -> bool:
+    """Whether a folder is an item that was computed from these inputs, and committed by the file of that name."""
+    return began_from(folder, inputs) and (folder / commits).is_file()
+
+
+def take_over(ctx: StageContext, name: str, inputs: Mapping[str, object], commits: str = COMMITS) -> bool:
+    """Put the earlier pick's item of that name in its place, if it is the same and whole. Returns: whether it was.
 
     The files are linked, not moved: where this pick is cut short and begun anew, the earlier one still holds them.
     """
     before = ctx.folder.earlier("pick")
-    if not began_from(before / name, inputs):
+    if not is_item(before / name, inputs, commits):
         return False
     done = read_done(before / "done.json")
-    for file in FILES:
-        path = before / name / file
-        known = None if done is None else done.files.get(f"{name}/{file}")
-        if not path.is_file() or (done is not None and (known is None or known.sha256 != checksum(path))):
+    files = [path for path in sorted((before / name).iterdir()) if not path.name.startswith(TEMPORARY)]
+    for path in files:
+        known = None if done is None else done.files.get(f"{name}/{path.name}")
+        if done is not None and (known is None or known.sha256 != checksum(path)):
             return False
-    for file in FILES:
-        _link(before / name / file, ctx.output(f"{name}/{file}"))
+    for path in files:
+        link(path, ctx.output(f"{name}/{path.name}"))
     sync_folder(ctx.output(name))
     return True
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Have a file under a second name; it is never written into, only replaced."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)

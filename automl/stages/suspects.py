@@ -34,6 +34,7 @@ from automl.data.suspects import (
 )
 from automl.nets.probe import Probe
 from automl.runtime.context import StageContext
+from automl.stages.chosen import FEATURES, HELD_OUT
 from automl.types import PARTS, Finding, PixelRows
 
 FILE: Final = "suspects.csv"
@@ -56,7 +57,7 @@ def find_suspects(
 ) -> tuple[Finding, ...]:
     """Look for label errors, near duplicates, outliers and shortcuts in train and validation; warn of the grave ones.
 
-    Reads: check/images.csv, split/near.csv, BACKBONE/features.npy and held_out.npy. Writes: suspects.csv.
+    Reads: check/images.csv, split/near.csv, chosen/features.npy and held_out.npy. Writes: suspects.csv.
     Args:
         pixels: uint8 (n, size, size, 3), by map row.
         pretrained: the features are those of trained weights; random ones tell too little of two pictures.
@@ -66,8 +67,8 @@ def find_suspects(
     parts = [PARTS[0]] * len(train[0]) + [PARTS[1]] * len(validation[0])
     by_row = {image.row: image for image in read_images(ctx.input("check", "images.csv"))}
     images = [by_row[int(row)] for row in rows]
-    features = np.load(ctx.output(f"{backbone}/features.npy"), mmap_mode="r")[rows]
-    held_out = np.load(ctx.output(f"{backbone}/held_out.npy"), allow_pickle=False)
+    features = np.load(ctx.output(FEATURES), mmap_mode="r")[rows]
+    held_out = np.load(ctx.output(HELD_OUT), allow_pickle=False)
     probabilities = np.concatenate([held_out, probe.predict(features[len(train[0]) :])])
     accuracy = float((probabilities.argmax(axis=1) == labels).mean())
 

@@ -56,7 +56,6 @@ def run(ctx: StageContext) -> Trained:
         first start; checkpoint-N.npz after each epoch of the attempt with N halvings of the learning rate.
     """
     picked, n_validation = ctx.record(Picked), ctx.record(Packed).per_part["validation"]
-    score = next(score for score in picked.ranking if score.backbone == picked.chosen)
     stop_at = _stop_at(ctx)
     settings = _plan(ctx, stop_at)
     attempt = _train(ctx, settings, stop_at) if settings.epochs else None
@@ -65,7 +64,7 @@ def run(ctx: StageContext) -> Trained:
         ctx.warn(f"nothing was trained, there was no time: the probe is the model. {more}, --redo tune trains")
 
     trained = best_of(attempt.fitted) if attempt else None
-    probe = Validated(accuracy=score.validation_accuracy, loss=score.validation_loss)
+    probe = Validated(accuracy=picked.probe_accuracy, loss=picked.probe_loss)
     if attempt:
         settings = attempt.settings
         if ctx.input("pick", picked.start) == _probe_weights(ctx):

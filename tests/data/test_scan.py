@@ -23,11 +23,12 @@ from automl.data.images import write_images
 from automl.data.layouts import list_dataset
 from automl.data.looks import NAME, RAW_NAME, measure, read_looks
 from automl.data.reuse import Earlier, open_earlier
-from automl.data.scan import LADDER_PX, choose_size_px, scan, shorter_sides_px
+from automl.data.scan import LADDER_PX, choose_sizes_px, own_size_px, scan, shorter_sides_px
 from automl.data.scan_journal import Scan, begun_choice, inputs_of
 from automl.data.store import Kind, open_pixels, store_name
 from automl.data.store_choice import Choice
 from automl.errors import ResourceMissing
+from automl.runs.resources import BOTH
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +68,7 @@ def _scan(
         folder,
         inputs=inputs_of(listing, sizes, 1, "a test"),
         sizes_px=sizes,
+        looks_px=max(sizes),
         max_megapixels=1,
         threads=3,
         progress=progress,
@@ -291,22 +293,47 @@ def test_a_disk_that_fills_up_half_way_is_named_and_the_scan_resumable(
     assert len(_scan(bars_dataset, folder).images) == 60
 
 
+def auto(sides: list[int], most: int) -> tuple[int, ...]:
+    return choose_sizes_px(own_size_px(sides, "auto", most), "auto", most)
+
+
 @pytest.mark.parametrize(
-    ("sides", "size"), [([8] * 9, 32), ([64] * 9, 64), ([100] * 8 + [3024], 128), ([227] * 5, 160), ([90, 374], 96)]
+    ("sides", "most", "sizes"),
+    [
+        ([8] * 9, 160, (32, 160)),  # for the small net, and enlarged for those of ImageNet
+        ([64] * 9, 160, (128, 160)),
+        ([100] * 8 + [3024], 160, (128, 160)),
+        ([227] * 5, 160, (128, 160)),
+        ([227] * 5, 224, (160, 224)),
+        ([100] * 5, 224, (128, 160)),
+        ([500] * 5, 512, (224, 512)),
+        ([90, 374], 96, (96,)),
+        ([32] * 3, 32, (32,)),
+        ([], 160, (32, 160)),
+    ],
 )
-def test_auto_takes_the_rung_at_or_above_the_median_shorter_side(sides: list[int], size: int) -> None:
-    assert choose_size_px(sides, "auto", 160) == size
+def test_auto_packs_at_least_160_px_where_it_may_and_the_next_smaller_size(
+    sides: list[int], most: int, sizes: tuple[int, ...]
+) -> None:
+    assert auto(sides, most) == sizes
 
 
 @settings(deadline=None, max_examples=100)
 @given(sides=st.lists(st.integers(1, 4000), max_size=20), cap=st.integers(32, 1024), factor=st.integers(1, 4))
 def test_auto_is_never_above_the_cap_nor_smaller_for_larger_images(sides: list[int], cap: int, factor: int) -> None:
-    size = choose_size_px(sides, "auto", cap)
+    sizes = auto(sides, cap)
 
-    assert size <= cap
-    assert size in {*LADDER_PX, cap}
-    assert size <= choose_size_px([side * factor for side in sides], "auto", cap)
-    assert choose_size_px(sides, 77, cap) == 77
+    assert list(sizes) == sorted(set(sizes))
+    assert sizes[-1] <= cap
+    assert set(sizes) <= {*LADDER_PX, cap}
+    assert sizes[-1] <= auto([side * factor for side in sides], cap)[-1]
+    assert (own_size_px(sides, 77, cap), choose_sizes_px(77, 77, cap)) == (77, (77,))
+
+
+@given(side=st.integers(1, 4000), cap=st.integers(32, 1024))
+def test_two_sizes_take_less_than_what_the_run_keeps_free_for_them(side: int, cap: int) -> None:
+    sizes = auto([side], cap)
+    assert sum(size**2 for size in sizes) <= BOTH * cap**2
 
 
 def test_shorter_sides_come_from_headers_and_skip_what_cannot_be_opened(spoilt_dataset: Path) -> None:

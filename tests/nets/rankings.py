@@ -8,7 +8,7 @@ from automl.nets.ranking import Judged
 from automl.types import BackboneScore, Interval, WeightsFound
 
 
-def ranked_one(name: str, right: np.ndarray, *, images_s: float, params_m: float) -> Judged:
+def ranked_one(name: str, right: np.ndarray, *, images_s: float, params_m: float, top1: float | None = None) -> Judged:
     weights = WeightsFound(backbone=name, source="random", path="", sha256="")
     accuracy = float(right.mean())
     score = BackboneScore(
@@ -21,8 +21,9 @@ def ranked_one(name: str, right: np.ndarray, *, images_s: float, params_m: float
         knn_accuracy=accuracy,
         probe_accuracy=Interval(value=accuracy, low=accuracy, high=accuracy),
         probe_c=0.003,
-        validation_accuracy=accuracy,
-        validation_loss=1.0,
+        n_images=len(right),
+        seconds=2.0,
+        top1=top1,
     )
     return Judged(score=score, out_of_fold=right)
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import tempfile
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ from automl.nets.build import (
     save_weights,
 )
 from automl.nets.catalogue import SMALLNET, backbone_named
-from automl.nets.features import extract_features, tap_layers, write_features
+from automl.nets.features import extract_features, tap_layers
 from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe
 from automl.nets.weights import find_weights
@@ -203,32 +200,6 @@ def test_speed_is_images_a_second_without_the_compiling_call(backbone: Any) -> N
     ticking = iter([100.0, 101.5, 190.0, 190.5])  # before and after each pass; what lies between is not counted
     seen = extract_features(build_extractor(backbone), pixels, batch_size=4, clock=lambda: next(ticking))
     assert seen.images_s == 3.0
-
-
-def test_features_written_batch_by_batch_are_those_held_in_memory(backbone: Any) -> None:
-    extractor = build_extractor(backbone)
-    pixels = np.random.default_rng(4).integers(0, 256, (7, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    assert write_features(file, extractor, pixels, batch_size=3) > 0
-    file.seek(0)
-    written = np.load(file, allow_pickle=False)
-    assert written.dtype == np.float32
-    np.testing.assert_array_equal(written, extract_features(extractor, pixels, batch_size=3).features)
-
-
-def test_writing_features_holds_no_more_than_a_few_batches_of_them() -> None:
-    class Wide:
-        def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
-            return np.ones((len(images), 2_000), np.float32)
-
-    n, pixels = 2_000, np.zeros((2_000, 4, 4, 3), np.uint8)
-    with tempfile.TemporaryFile() as file:
-        tracemalloc.start()
-        write_features(file, Wide(), pixels, batch_size=32)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert file.tell() > 4 * 2_000 * n
-    assert peak < 4 * 2_000 * n / 10
 
 
 @pytest.mark.shared

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.nets.ranking import rank
+from automl.nets.ranking import rank, shortlist
 from tests.nets.rankings import answers, ranked_one
 
 
@@ -55,3 +55,25 @@ def test_the_ranking_holds_every_backbone_once_whatever_the_order(n_right: list[
     ranking, _ = rank(field, seed=1)
     assert sorted(score.backbone for score in ranking) == sorted(one.score.backbone for one in field)
     assert rank(shuffled, seed=1)[0] == ranking
+
+
+def test_the_shortlist_has_the_first_choice_the_two_best_probes_and_the_best_published_one() -> None:
+    field = [
+        ranked_one("quick", answers(178), images_s=400, params_m=1, top1=0.60),
+        ranked_one("good", answers(180), images_s=100, params_m=6, top1=0.70),
+        ranked_one("next", answers(179), images_s=90, params_m=7, top1=0.65),
+        ranked_one("famous", answers(120), images_s=10, params_m=90, top1=0.86),
+        ranked_one("unknown", answers(100), images_s=10, params_m=90),
+    ]
+    ranking, _ = rank(field, seed=1)
+    assert [(one.backbone, one.reason) for one in shortlist(ranking)] == [
+        ("quick", "the first choice of the ranking"),
+        ("good", "the most accurate probe, 90.0% out of fold"),
+        ("next", "the second most accurate probe, 89.5% out of fold"),
+        ("famous", "the best published accuracy of the candidates, 86.0% on ImageNet"),
+    ]
+
+
+def test_a_backbone_that_is_first_in_every_way_is_listed_once() -> None:
+    ranking, _ = rank([ranked_one("only", answers(180), images_s=100, params_m=6, top1=0.7)], seed=1)
+    assert [one.backbone for one in shortlist(ranking)] == ["only"]

@@ -89,8 +89,9 @@ def backbone(
         knn_accuracy=accuracy - 0.06,
         probe_accuracy=interval(accuracy, n),
         probe_c=0.003,
-        validation_accuracy=accuracy + 0.01,
-        validation_loss=1.2 - accuracy,
+        n_images=n,
+        seconds=14.2,
+        top1={"efficientnetv2b0": 0.787, "mobilenetv2": 0.713, "mobilenetv3small": 0.681}.get(name),
     )
 
 

@@ -27,6 +27,7 @@ from automl.types import (
     Network,
     Part,
     Rejected,
+    Shortlisted,
     Suspect,
     Trial,
 )
@@ -211,6 +212,14 @@ def usual(classes: tuple[str, ...] = FLOWERS, per_class: int = 40, wrong: int = 
             network=Network(backbone="efficientnetv2b0", size_px=size_px, classes=classes),
             weights=ranking[0].weights,
             start="first/model.weights.h5",
+            probe_accuracy=0.9,
+            probe_loss=0.31,
+            shortlist=(
+                Shortlisted(backbone="efficientnetv2b0", reason="the first choice of the ranking"),
+                Shortlisted(backbone="mobilenetv2", reason="the second most accurate probe, 85.3% out of fold"),
+            ),
+            size_reason="mobilenetv2's probe gains +1.3 points at 160 px over 128 px (95 % interval -0.2 to +2.9): the "
+            "images are seen at 160 px",
             flip_is_safe=True,
             flip_accuracy=0.9,
             warnings=(),

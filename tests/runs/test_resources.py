@@ -21,7 +21,7 @@ def test_room_grows_with_images_and_with_the_size_that_the_recipe_allows():
     assert resources.pack_mb(1000, 100) == 30
     auto = resources.room_needed_mb(Recipe(pack=Pack(max_size_px=160)), 1000)
     fixed = resources.room_needed_mb(Recipe(pack=Pack(size_px=320)), 1000)
-    assert fixed - resources.MODELS_MB == pytest.approx(4 * (auto - resources.MODELS_MB))
+    assert fixed - resources.MODELS_MB == pytest.approx(4 / resources.BOTH * (auto - resources.MODELS_MB))
 
 
 def test_what_a_run_needs_at_least_is_its_models_where_pixels_need_not_be_packed():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +35,18 @@ def test_check_decodes_all_files_and_says_what_is_in_them(make_context: MakeCont
 
     assert (checked.n_images, checked.n_rejected) == (60, 0)
     assert checked.per_class == {"across": 20, "down": 20, "slant": 20}
-    assert checked.sizes_px == (32,)
+    assert checked.sizes_px == (32, 160)
     assert checked.shorter_side_px == (24, 24, 24)
     assert (checked.modes, checked.formats) == ({"RGB": 60}, {"PNG": 60})
     assert checked.findings == ()
     assert checked.images_s > 0
     images = read_images(ctx.folder.stage("check") / "images.csv")
     pixels = open_pixels(ctx.folder.stage("check") / "pixels-32")
+    larger = open_pixels(ctx.folder.stage("check") / "pixels-160")
     for image in images[::7]:
-        assert np.array_equal(pixels[image.row], load_pixels((bars_dataset / image.path).read_bytes(), 32))
+        data = (bars_dataset / image.path).read_bytes()
+        assert np.array_equal(pixels[image.row], load_pixels(data, 32))
+        assert np.array_equal(larger[image.row], load_pixels(data, 160))
     assert isinstance(ctx.front, QuietFront)
     assert ctx.front.ticks[-1] == (60, 60, "images decoded")
 
@@ -117,7 +121,7 @@ def test_a_grown_dataset_is_checked_as_afresh_and_says_how_many_files_were_taken
 def test_what_was_set_aside_makes_room_where_the_disk_cannot_hold_both(
     make_context: MakeContext, bars_dataset: Path, monkeypatch: pytest.MonkeyPatch, store: str, spare: int
 ) -> None:
-    ctx = make_context("check", bars_dataset, Recipe(pack=Pack(store=store)))
+    ctx = make_context("check", bars_dataset, Recipe(pack=Pack(size_px=32, store=store)))
     check.run(ctx)
     grown(bars_dataset, ctx)
     taken = sum(path.stat().st_size for path in ctx.folder.earlier("check").rglob("*") if path.is_file())
@@ -137,7 +141,7 @@ def test_too_little_room_for_packed_pixels_is_said_aloud_and_nothing_else_change
 ) -> None:
     outcomes = {}
     for most in (1000.0, 0.1):  # megabytes; 60 images of 32 px take 0.18
-        recipe = Recipe(pack=Pack(max_disk_mb=most))
+        recipe = Recipe(pack=Pack(size_px=32, max_disk_mb=most))
         for name, stage in (("check", check), ("split", split), ("pack", pack)):
             ctx = make_context(name, bars_dataset, recipe)
             shutil.rmtree(ctx.folder.stage(name), ignore_errors=True)
@@ -154,6 +158,19 @@ def test_too_little_room_for_packed_pixels_is_said_aloud_and_nothing_else_change
             assert packed.map_bytes == 0
             assert not list(ctx.folder.root.rglob("*.u8"))
     assert outcomes["raw"] == outcomes["files"]
+
+
+def test_where_two_sizes_do_not_fit_the_larger_alone_is_packed_and_a_killed_check_stays_with_it(
+    make_context: MakeContext, bars_dataset: Path
+) -> None:
+    small = make_context("check", bars_dataset, Recipe(pack=Pack(max_disk_mb=4.7)))  # 4.61 MB, and 0.18 at 32 px
+    checked = check.run(small)
+    assert (checked.store, checked.sizes_px) == ("raw", (160,))
+    assert "pixels not packed" not in {finding.kind for finding in checked.findings}
+    lines = small.output("scan.jsonl").read_bytes().splitlines(keepends=True)
+    small.output("scan.jsonl").write_bytes(b"".join(lines[:2]))
+    again = check.run(replace(small, recipe=Recipe(pack=Pack(max_disk_mb=1000))))
+    assert again.sizes_px == (160,)
 
 
 def test_the_fingerprint_is_of_contents_and_labels_in_any_order() -> None:

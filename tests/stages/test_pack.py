@@ -13,19 +13,22 @@ from automl.data.pack import read_index
 from automl.data.store import open_pixels
 from automl.data.weights import read_weights
 from automl.errors import StageFailed
+from automl.recipe.model import Pack, Recipe
 from automl.runtime.context import StageContext
 from automl.stages import check, pack, split
 from automl.types import PARTS
 from tests.conftest import MakeContext
+
+RECIPE = Recipe(pack=Pack(size_px=32))
 
 
 @pytest.fixture
 def packing(make_context: MakeContext, bars_dataset: Path) -> StageContext:
     """The bars, checked and split."""
     for stage in (check, split):
-        ctx = make_context(stage.__name__.split(".")[-1], bars_dataset)
+        ctx = make_context(stage.__name__.split(".")[-1], bars_dataset, RECIPE)
         ctx.folder.write_record(stage.run(ctx))
-    return make_context("pack", bars_dataset)
+    return make_context("pack", bars_dataset, RECIPE)
 
 
 def test_the_index_leads_from_a_part_to_its_files_pixels_and_labels(packing: StageContext) -> None:

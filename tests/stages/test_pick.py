@@ -15,16 +15,14 @@ from automl.data.pack import read_index
 from automl.data.store import open_pixels
 from automl.data.weights import relative
 from automl.nets.build import load_network
-from automl.nets.catalogue import backbone_named
-from automl.nets.weights import with_weights
+from automl.nets.probe import read_probe
 from automl.recipe.model import Pack, Recipe, Weights
-from automl.records import Checked, Picked
+from automl.records import Checked, Packed, Picked
 from automl.runs.atomic import write_bytes
 from automl.runs.folder import RunFolder
 from automl.runtime.context import StageContext
-from automl.stages import check, first_network, pack, pick, pick_data, split
+from automl.stages import check, first_network, judged, pack, pick, pick_data, split
 from tests.conftest import QuietFront, write_bars
-from tests.nets.rankings import answers, ranked_one
 
 RECIPE = Recipe(backbones=("smallnet",), pack=Pack(size_px=24), weights=Weights(download=False))
 
@@ -79,8 +77,8 @@ def test_the_best_probe_is_saved_as_a_network_that_predicts_what_the_record_says
     pixels = open_pixels(ctx.input("check", "pixels-24"))
     model = load_network(picked.network, ctx.output("first/model.weights.h5"))
     probabilities, features = model.predict_on_batch(pixels[rows])
-    assert (probabilities.argmax(axis=1) == labels).mean() == picked.ranking[0].validation_accuracy
-    stored = np.load(ctx.output("smallnet/features.npy"))
+    assert (probabilities.argmax(axis=1) == labels).mean() == picked.probe_accuracy
+    stored = np.load(ctx.output("chosen/features.npy"))
     assert stored.shape == (checked.n_images, picked.ranking[0].n_features)
     np.testing.assert_allclose(features, stored[rows], rtol=1e-3, atol=1e-4)
 
@@ -91,7 +89,7 @@ def test_the_baselines_are_judged_on_the_validation_part(finished: Finished) -> 
     labels = np.load(finished.ctx.input("pack", "validation-labels.npy"))
     commonest = np.bincount(np.load(finished.ctx.input("pack", "train-labels.npy"))).argmax()
     assert baselines["majority class"].value == (labels == commonest).mean()
-    assert baselines["linear probe"].value == finished.picked.ranking[0].validation_accuracy
+    assert baselines["linear probe"].value == finished.picked.probe_accuracy
     assert all(one.low <= one.value <= one.high for one in baselines.values())
 
 
@@ -99,7 +97,7 @@ def test_the_learning_curve_ends_with_the_chosen_probe_and_is_told_in_words(fini
     curve = finished.picked.learning_curve
     n = len(np.load(finished.ctx.input("pack", "train-rows.npy")))
     assert [point.images for point in curve] == [round(n / 4), round(n / 2), n]
-    assert curve[-1].accuracy.value == finished.picked.ranking[0].validation_accuracy
+    assert curve[-1].accuracy.value == finished.picked.probe_accuracy
     assert "images" in finished.picked.more_data
 
 
@@ -121,59 +119,87 @@ def test_the_table_of_suspects_holds_train_and_validation_alone_and_the_record_w
     assert told["outliers and near duplicates not looked for"].severity == "note"
     doubted = [suspect for suspect in listed if suspect.kind == "label error"]
     assert len(doubted) == (told["likely label errors"].count if "likely label errors" in told else 0)
-    held_out = np.load(ctx.output("smallnet/held_out.npy"))
+    held_out = np.load(ctx.output("chosen/held_out.npy"))
     labels = np.load(ctx.input("pack", "train-labels.npy"))
     assert held_out.shape == (len(labels), 3)
     right = held_out.argmax(axis=1) == labels
     assert right.mean() == pytest.approx(finished.picked.ranking[0].probe_accuracy.value)
 
 
-def test_progress_names_the_backbone_and_reaches_its_end(finished: Finished) -> None:
-    ticks = [tick for tick in finished.front.ticks if "features" in tick[2]]
+def test_progress_names_the_backbone_and_goes_on_over_all_images(finished: Finished) -> None:
+    n_train = finished.ctx.record(Packed).per_part["train"]
+    assert [tick for tick in finished.front.ticks if tick[2] == "smallnet: features"][-1][:2] == (n_train, n_train)
     n_images = finished.ctx.record(Checked).n_images
-    assert ticks[-1] == (n_images, n_images, "smallnet: features")
+    rest = [tick for tick in finished.front.ticks if tick[2] == "smallnet: features of all images"]
+    assert rest[-1][:2] == (n_images - n_train, n_images)
 
 
 def test_a_backbone_that_was_committed_is_not_computed_again_after_a_kill(
     finished: Finished, killed: StageContext
 ) -> None:
-    score = killed.output("smallnet/score.json")
+    score = killed.output("smallnet-24/score.json")
     marked = json.loads(score.read_bytes()) | {"images_s": 123.0}
     write_bytes(score, json.dumps(marked).encode())
     again = pick.run(killed)
     assert again == replace(finished.picked, ranking=(replace(finished.picked.ranking[0], images_s=123.0),))
 
 
+@pytest.mark.parametrize("cut", ["score.json", "sample-0-36.npz", "blocks.json"])
 def test_a_backbone_cut_before_its_score_is_computed_again_with_the_same_result(
-    finished: Finished, killed: StageContext
+    finished: Finished, killed: StageContext, cut: str
 ) -> None:
-    killed.output("smallnet/score.json").unlink()
-    killed.output("smallnet/probe.npz").write_bytes(b"half")
+    item = killed.output("smallnet-24/score.json").parent
+    blocks = sorted(path.name for path in item.glob("*.npz"))
+    n_train = killed.record(Packed).per_part["train"]
+    assert f"sample-0-{n_train}.npz" in blocks
+    (item / "score.json").unlink()
+    (item / cut.replace("36", str(n_train))).unlink(missing_ok=True)
+    (item / "probe.npz").write_bytes(b"half")
+    shutil.rmtree(item.with_name("chosen"))
     again = pick.run(killed)
-    # Speed alone may differ between two passes.
-    timed = replace(finished.picked.ranking[0], images_s=again.ranking[0].images_s)
+    # Time alone may differ between two passes.
+    score = again.ranking[0]
+    timed = replace(finished.picked.ranking[0], images_s=score.images_s, seconds=score.seconds)
     assert again == replace(finished.picked, ranking=(timed,))
 
 
 def test_a_committed_backbone_whose_weights_file_is_another_now_is_computed_again(killed: StageContext) -> None:
-    score, inputs = killed.output("smallnet/score.json"), killed.output("smallnet/inputs.json")
+    score, inputs = killed.output("smallnet-24/score.json"), killed.output("smallnet-24/inputs.json")
     write_bytes(score, json.dumps(json.loads(score.read_bytes()) | {"images_s": 9e9}).encode())
     assert pick.run(killed).ranking[0].images_s == 9e9
     write_bytes(inputs, json.dumps(json.loads(inputs.read_bytes()) | {"weights": "0" * 64}).encode())
     assert pick.run(killed).ranking[0].images_s < 9e9
 
 
-def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(
-    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_kill_left_of_the_chosen_ones_features_is_gone_on_with(
+    finished: Finished, killed: StageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = ranked_one("quick", answers(150), images_s=400, params_m=1)
-    monkeypatch.setattr(pick, "judge", lambda *args, **named: done)
-    rows = with_weights([backbone_named("smallnet")] * 2, None, Weights(download=False), warn=lambda text: None)
-    warnings: list[str] = []
-    # The folder holds no earlier items.
-    late = replace(finished.ctx, folder=RunFolder(tmp_path), deadline_at=1.0)
-    assert pick._judge_all(late, rows, None, {}, warnings.append) == ([done], ())
-    assert warnings == ["smallnet is passed over: the deadline leaves no time for its probe"]
+    """Between the last block and the file that joins them."""
+    shutil.rmtree(killed.output("chosen/features.npy").parent)
+    monkeypatch.setattr(judged, "write_blocks", lambda *args, **named: pytest.fail("all blocks are there"))
+    assert pick.run(killed) == finished.picked
+    wanted = np.load(finished.ctx.output("chosen/features.npy"))
+    np.testing.assert_array_equal(np.load(killed.output("chosen/features.npy")), wanted)
+
+
+def test_more_images_than_the_sample_are_judged_by_the_sample_and_probed_in_full(
+    finished: Finished, killed: StageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(killed.folder.stage("pick"))
+    few = killed.recipe.model_copy(update={"pick": killed.recipe.pick.model_copy(update={"sample": 18})})
+    found = pick.run(replace(killed, recipe=few))
+    assert found.ranking[0].n_images == 18
+    n_train = killed.record(Packed).per_part["train"]
+    assert n_train > 18
+    assert len(np.load(killed.output("smallnet-24/out_of_fold.npy"))) == 18
+    assert np.load(killed.output("chosen/held_out.npy")).shape == (n_train, 3)
+    wanted = np.load(finished.ctx.output("chosen/features.npy"))
+    np.testing.assert_allclose(np.load(killed.output("chosen/features.npy")), wanted, rtol=1e-4, atol=1e-5)
+    labels = np.load(killed.input("pack", "train-labels.npy"))
+    some = np.load(killed.output("chosen/features.npy"))[np.load(killed.input("pack", "train-rows.npy"))]
+    probe = read_probe(killed.output("chosen/probe.npz"))
+    np.testing.assert_allclose(probe.mean, some.mean(axis=0), rtol=1e-4, atol=1e-4)
+    assert (probe.predict(some).argmax(axis=1) == labels).mean() > 0.8
 
 
 def test_the_weights_beside_the_labels_go_into_the_probe_and_the_shares(

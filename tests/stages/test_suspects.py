@@ -47,7 +47,7 @@ def look(ctx: StageContext, *, flipped: tuple[int, ...] = (), change=None, modes
     train, validation = ROWS[:TRAIN], ROWS[TRAIN:150]
     fitted = fit_probe(features[train], labels[train], 2, folds=5, neighbours=5, seed=1)
     for name, array in (("features", features), ("held_out", fitted.held_out)):
-        np.save(ctx.output(f"net/{name}.npy"), array)
+        np.save(ctx.output(f"chosen/{name}.npy"), array)
     findings = find_suspects(
         ctx,
         "net",

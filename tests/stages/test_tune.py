@@ -116,7 +116,7 @@ def records(*, pretrained: bool) -> tuple[Checked, Packed, Picked]:
     half = Interval(value=0.5, low=0.4, high=0.6)
     score = BackboneScore(
         backbone="mobilenetv2", weights=weights, params_m=2.2, size_px=96, n_features=1600, images_s=100.0,
-        knn_accuracy=0.5, probe_accuracy=half, probe_c=0.003, validation_accuracy=0.5, validation_loss=0.7,
+        knn_accuracy=0.5, probe_accuracy=half, probe_c=0.003, n_images=100, seconds=2.0, top1=None,
     )  # fmt: skip
     per_part: dict[Any, int] = {"train": N_TRAIN, "validation": 20, "test": 30}
     return (
@@ -125,7 +125,7 @@ def records(*, pretrained: bool) -> tuple[Checked, Packed, Picked]:
                 dataset_fingerprint="", images_s=1.0),
         Packed(sizes_px=(96,), per_part=per_part, map_bytes=0, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
         Picked(ranking=(score,), chosen="mobilenetv2", reason="", network=network, weights=weights,
-               start="first/model.weights.h5", flip_is_safe=True,
+               start="first/model.weights.h5", probe_accuracy=0.5, probe_loss=0.7, flip_is_safe=True,
                flip_accuracy=0.5, warnings=()),
     )  # fmt: skip
 

@@ -54,17 +54,20 @@ def up_to_training(make_context: MakeContext, dataset: Path, settings: FitSettin
         knn_accuracy=0.3,
         probe_accuracy=Interval(value=0.3, low=0.2, high=0.4),
         probe_c=0.003,
-        validation_accuracy=0.3,
-        validation_loss=1.1,
+        n_images=100,
+        seconds=2.0,
+        top1=None,
     )
     pick.folder.write_record(
         Picked(
-            ranking=(replace(score, backbone="other", validation_accuracy=0.1), score),
+            ranking=(replace(score, backbone="other"), score),
             chosen="smallnet",
             reason="",
             network=network,
             weights=weights,
             start="first/model.weights.h5",
+            probe_accuracy=0.3,
+            probe_loss=1.1,
             flip_is_safe=False,
             flip_accuracy=0.3,
             warnings=(),

@@ -42,7 +42,7 @@ WEIGHTS = WeightsFound(backbone="smallnet", source="random", path="", sha256="")
 ONE = Interval(value=1, low=0.9, high=1)
 SCORE = BackboneScore(
     backbone="smallnet", weights=WEIGHTS, params_m=0.3, size_px=SIZE_PX, n_features=192, images_s=500.0,
-    knn_accuracy=0.9, probe_accuracy=ONE, probe_c=0.003, validation_accuracy=0.9, validation_loss=0.3,
+    knn_accuracy=0.9, probe_accuracy=ONE, probe_c=0.003, n_images=100, seconds=2.0, top1=None,
 )  # fmt: skip
 # Keras 3.15 copies variables in the way of numpy 1; numpy 2 warns.
 
@@ -98,11 +98,11 @@ def write_probes(folder: RunFolder, pixels: np.ndarray, labels: np.ndarray, trai
     """pick's features (the colours stand for them), and the probes that the baselines need."""
     features = colours(pixels, np.arange(len(pixels)))
     pick = folder.stage("pick")
-    (pick / "smallnet").mkdir()
-    np.save(pick / "smallnet" / "features.npy", features)
+    (pick / "chosen").mkdir()
+    np.save(pick / "chosen" / "features.npy", features)
     own = slice(*train)
     probe = fit_probe(features[own], labels[own], len(CLASSES), folds=3, neighbours=5, seed=1).probe
-    for path in (pick / "smallnet" / "probe.npz", pick / "baselines.npz"):
+    for path in (pick / "chosen" / "probe.npz", pick / "baselines.npz"):
         np.savez(path, **asdict(probe))
 
 
@@ -174,7 +174,7 @@ def write_records(
         Packed(sizes_px=(SIZE_PX,), per_part=per_part, map_bytes=1, mean=(1, 1, 1), std=(1, 1, 1)),
         Picked(
             ranking=(SCORE,), chosen="smallnet", reason="", network=network, weights=WEIGHTS,
-            start="first/model.weights.h5", flip_is_safe=False,
+            start="first/model.weights.h5", probe_accuracy=0.9, probe_loss=0.3, flip_is_safe=False,
             flip_accuracy=0.5, warnings=(),
         ),
         Trained(
