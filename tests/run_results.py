@@ -52,8 +52,9 @@ def content(path: Path) -> Any:
     if path.suffix == ".jsonl":
         return [_lasting(json.loads(line)) for line in path.read_bytes().splitlines()]
     if path.suffix == ".npz":
-        with np.load(path) as arrays:  # a checkpoint's facts hold its epochs' seconds; the record has the rest of them
-            return {name: _digest(arrays[name].tobytes()) for name in arrays.files if name != "facts"}
+        # A checkpoint's facts hold its epochs' seconds, and a block of features its own; the record has the rest.
+        with np.load(path) as arrays:
+            return {name: _digest(arrays[name].tobytes()) for name in arrays.files if name not in {"facts", "seconds"}}
     if path.suffix == ".h5":
         return dict(_h5_arrays(path))
     return _digest(path.read_bytes())

@@ -15,7 +15,18 @@ from automl.graph.session import open_session, predict
 from automl.nets.build import build_network
 from automl.nets.catalogue import BACKBONES, Backbone, smallest_members
 from automl.types import Network
-from tests.onnx_toys import CLASSES, counted, differences, keras_outputs, picture, pixels_for, settle, shake, write
+from tests.onnx_toys import (
+    CLASSES,
+    counted,
+    differences,
+    keras_outputs,
+    max_difference,
+    picture,
+    pixels_for,
+    settle,
+    shake,
+    write,
+)
 
 SMALLEST = smallest_members()
 ROWS = [
@@ -46,8 +57,9 @@ def test_network_is_written_as_keras_runs_it(row: Backbone, tmp_path: Path):
     assert spread > 1e-3, "pictures that look alike prove little"
     probabilities, features = differences(model, tmp_path / "net.onnx", pixels, batch=4)
     # Keras itself moves by 2e-5 if the pixels move by one rounding; EfficientNetV2B0 by 1.2e-4 on a CPU with AVX2
-    # alone, by less than 1e-4 on one with AVX-512.
-    assert max(probabilities, features) < min(3e-4, spread / 5)
+    # alone, by less than 1e-4 on one with AVX-512; EfficientNetB4 by 5e-3, and the file by 3e-3.
+    allowed = 3e-4 if max(probabilities, features) < 3e-4 else 3 * moved_by_a_rounding(model, pixels)
+    assert max(probabilities, features) < min(allowed, spread / 5)
     assert nodes["Transpose"] == 1 + 2 * nodes["LayerNormalization"]
     assert nodes["Pad"] == 0
 
@@ -64,6 +76,13 @@ def test_the_8_bit_file_of_each_familys_smallest_member_follows_the_network(row:
     wanted, found = wanted - wanted.mean(axis=0), found - found.mean(axis=0)
     assert (wanted * found).sum() / np.sqrt((wanted**2).sum() * (found**2).sum()) > 0.4
     assert (tmp_path / "net.onnx").stat().st_size > 2.4 * (tmp_path / "int8.onnx").stat().st_size
+
+
+def moved_by_a_rounding(model: Any, pixels: np.ndarray) -> float:
+    """How far Keras' own features move, as a share of the largest, when each pixel moves by one float32 step."""
+    bare = keras.Model(model.inputs[0], model.outputs[1])
+    moved = np.nextafter(pixels.astype(np.float32), np.float32(np.inf))
+    return max_difference(np.asarray(bare(moved, training=False)), keras_outputs(model, pixels)[1])
 
 
 def test_rows_were_seen():
