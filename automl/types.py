@@ -172,6 +172,17 @@ class WeightsFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What a backbone's network takes on this machine in onnxruntime: medians of equal measurements."""
+
+    latency_ms: float  # for one image, 1 thread, fp32
+    latency_spread_ms: float  # between the largest and the smallest of the equal measurements: nothing but noise
+    memory_mb: float  # that a fresh process gains at most by opening the file and answering one image
+    memory_spread_mb: float
+    measured: str  # ISO time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneScore:
     """What pick measured of one backbone."""
 
@@ -186,6 +197,9 @@ class BackboneScore:
     probe_c: float  # the inverse regularisation that was chosen
     validation_accuracy: float
     validation_loss: float  # nats
+    latency_ms: float | None = None  # as in Footprint; None: the recipe limits neither latency nor memory
+    memory_mb: float | None = None
+    measured: str = ""  # when these two were: ISO time, before the run where they were remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

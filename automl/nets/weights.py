@@ -18,7 +18,7 @@ from automl.errors import FetchFailed, WrongWeights
 from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone
 from automl.nets.fetch import START, Progress, fetch_file, host_of, host_trouble, no_weights, unheard
 from automl.nets.listing import LISTING, Entry, read_listing
-from automl.types import WeightsFound
+from automl.types import Footprint, WeightsFound
 
 VARIABLE: Final = "AUTOML_WEIGHTS"
 MAX_NAMED: Final = 5  # files of a folder in a message
@@ -91,6 +91,11 @@ def locate(row: Backbone, place: Place) -> Located | None:
         return Located(row=row, place=place, path=path, entry=entry)
     stored = _by_name(row, place.path)
     return None if stored is None else Located(row=row, place=place, path=stored, entry=None)
+
+
+def first_located(row: Backbone, looked: Sequence[Place]) -> Located | None:
+    """The file that a run would take. Raises: WrongWeights: as locate."""
+    return next((located for place in looked if (located := locate(row, place)) is not None), None)
 
 
 def read(located: Located) -> WeightsFound:
@@ -171,9 +176,8 @@ def find_weights(
     """
     if not (row.pretrained and settings.pretrained):
         return _random(row)
-    for place in places(folder, cache):
-        if located := locate(row, place):
-            return read(located)
+    if located := first_located(row, places(folder, cache)):
+        return read(located)
     if settings.download and (path := _download(row, cache or keras_cache(), warn, progress)):
         place = Place(path=path.parent, named="Keras' cache")
         return replace(read(Located(row=row, place=place, path=path, entry=None)), source="download")
@@ -186,6 +190,7 @@ class Weighted:
 
     row: Backbone
     weights: WeightsFound
+    footprint: Footprint | None = None  # what it takes on this machine; None: not measured
 
 
 def with_weights(

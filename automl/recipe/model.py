@@ -28,6 +28,7 @@ RateRange = Annotated[tuple[Rate, Rate], AfterValidator(low_first)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 DropoutRange = Annotated[tuple[Dropout, Dropout], AfterValidator(low_first)]
 Names = Annotated[tuple[str, ...], AfterValidator(no_repeats)]
+Most = Literal["none"] | Annotated[float, Field(gt=0)]  # an upper limit; "none": there is none
 
 
 class Section(BaseModel):
@@ -128,6 +129,21 @@ class Pick(Section):
     folds: int = Field(5, ge=2, le=20, description="folds of the probe's cross-validation on the training part")
     neighbours: int = Field(5, ge=1, le=100, description="k of the kNN probe")
     max_params_m: float = Field(1000, gt=0, description="leave out backbones with more parameters, in millions")
+    max_latency_ms: Most = Field(
+        "none",
+        description="leave out backbones that take longer for an image of the packed size in onnxruntime on this "
+        "machine, at 1 thread, in fp32; measured once a backbone, and remembered",
+    )
+    max_memory_mb: Most = Field(
+        "none",
+        description="leave out backbones whose network takes more memory: what a fresh process gains at most when it "
+        "opens the model in onnxruntime and answers an image; measured with the latency",
+    )
+    licences: Names = Field(
+        (),
+        description="licences of pretrained weights that are accepted, as in [Apache-2.0, MIT]; empty: all. What a "
+        "weights.yaml says of the file goes before docs/cli.md; one that is not known is not accepted",
+    )
 
 
 class Space(Section):

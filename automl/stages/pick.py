@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from automl.data.pack import read_index
 from automl.data.store import open_pixels, store_name
 from automl.data.weights import read_weights
-from automl.nets.candidates import candidates
 from automl.nets.learning_curve import answers_by_size, curve_points, more_data
 from automl.nets.mirrored import flip_is_safe
 from automl.nets.probe import Probe, read_probe
 from automl.nets.ranking import Judged, rank
-from automl.nets.weights import Weighted, with_weights
+from automl.nets.weights import Weighted
 from automl.records import Checked, Packed, Picked
 from automl.runtime.context import StageContext
 from automl.stages.baselines import fit_baselines
 from automl.stages.first_network import FIRST, FRESH, save_first, save_fresh
+from automl.stages.footprint import with_footprints, within_limits
 from automl.stages.judged import judge, read_item
 from automl.stages.pick_data import Data
 from automl.stages.pick_reuse import inputs_of, inputs_with, take_over
@@ -44,7 +44,8 @@ def run(ctx: StageContext) -> Picked:
     Reads: the store of pixels, pack's index, check/images.csv. Writes: BACKBONE/features.npy, probe.npz, held_out.npy,
         score.json; baselines.npz; suspects.csv; first/model.weights.h5 and, where the backbone is random,
         first/start.weights.h5.
-    Raises: WrongWeights: a weights file is not for its backbone; StageFailed: the saved network differs from its probe.
+    Raises: RecipeError: the recipe's limits leave no backbone; WrongWeights: a weights file is not for its backbone;
+        StageFailed: the saved network differs from its probe.
     """
     warnings: list[str] = []
 
@@ -61,12 +62,10 @@ def run(ctx: StageContext) -> Picked:
         n_classes=len(checked.classes),
         weights=read_weights(ctx.folder.stage("pack")),
     )
-    choice = candidates(ctx.recipe.backbones, size_px=size_px, max_params_m=ctx.recipe.pick.max_params_m)
-    for note in choice.notes:
-        warn(note)
-    weighted = with_weights(choice.rows, ctx.weights, ctx.recipe.weights, warn=warn)
+    weighted = within_limits(ctx, size_px, warn)
     judged, taken_over = _judge_all(ctx, weighted, data, inputs_of(ctx, data), warn)
     ranking, reason = rank(judged, seed=ctx.recipe.seed)
+    ranking = with_footprints(ranking, weighted)
     best = ranking[0]
     network = Network(backbone=best.backbone, size_px=size_px, classes=checked.classes)
     plain, mirrored = save_first(ctx, network, best.weights, data)

@@ -17,8 +17,9 @@ from automl.graph.writer import write_onnx
 from automl.nets.build import build_network, check_weights_fit
 from automl.nets.catalogue import SMALLNET, Backbone, backbone_named
 from automl.nets.fetch import in_megabytes
-from automl.nets.weights import with_weights
-from automl.recipe.model import Weights
+from automl.nets.limits import known_limits
+from automl.nets.weights import places, with_weights
+from automl.recipe.model import Pick, Weights
 from automl.runtime.child import this_childs_front
 from automl.types import Network
 
@@ -37,9 +38,13 @@ def rehearse(arguments: Mapping[str, Any]) -> dict[str, object]:
     Raises: WrongWeights, StageFailed.
     """
     front = this_childs_front()
-    settings = Weights.model_validate(arguments["weights"])
+    settings, limits = Weights.model_validate(arguments["weights"]), Pick.model_validate(arguments["pick"])
     folder = None if arguments["folder"] is None else Path(arguments["folder"])
-    rows = [backbone_named(name) for name in arguments["backbones"]]
+    named = [backbone_named(name) for name in arguments["backbones"]]
+    rows, taken = known_limits(named, limits, settings, places(folder))
+    for out in taken:
+        if out.by == "pick.licences":  # a weights.yaml may state another one than the catalogue does
+            front.warn(out.note)
     front.progress(0, len(rows), "looking for weights")
     said: list[str] = []
     heard = in_megabytes(lambda done, total: front.progress(done, total, "MB of weights fetched"))

@@ -14,11 +14,11 @@ from typing import IO, Final, Literal
 from automl.errors import FetchFailed, UsageError
 from automl.nets.fetch import stated_fault
 from automl.nets.listing import LISTING, Entry, listing_text
-from automl.nets.weights import Located, Place, keras_cache, places, read
+from automl.nets.weights import Located, Place, first_located, keras_cache, places, read
 from automl.recipe.model import Recipe
 from automl.runs.atomic import write_with
 from automl.runs.refused import in_words
-from automl.weights.stock import Hear, fetch_first, first_located, needed_rows
+from automl.weights.stock import Hear, fetch_first, needed_rows
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}\.h5")
 """The names that files have in a bundle: no paths, nothing that a terminal or a file system could misread."""

@@ -11,7 +11,7 @@ from automl.errors import FetchFailed, WrongWeights
 from automl.nets.catalogue import BACKBONES, Backbone, WeightsFile
 from automl.nets.fetch import fetch_file, in_megabytes
 from automl.nets.listing import read_listing
-from automl.nets.weights import Located, Place, keras_cache, locate, need_known, places
+from automl.nets.weights import Located, Place, first_located, keras_cache, need_known, places
 from automl.recipe.model import Recipe
 
 BYTES_PER_WEIGHT: Final = 4
@@ -62,11 +62,6 @@ def _stocked(row: Backbone, looked: tuple[Place, ...], *, needed: bool) -> Stock
     except WrongWeights as error:
         return _absent(row, "wrong", needed=needed, fault=str(error))
     return _absent(row, "missing", needed=needed) if located is None else _present(located, "here", needed=needed)
-
-
-def first_located(row: Backbone, looked: tuple[Place, ...]) -> Located | None:
-    """The file that a run would take. Raises: WrongWeights: as locate."""
-    return next((located for place in looked if (located := locate(row, place)) is not None), None)
 
 
 def fetch_stock(recipe: Recipe, folder: Path | None, to: Path | None, hear: Hear) -> tuple[Stocked, ...]:

@@ -17,7 +17,7 @@ from automl.data.weights import relative
 from automl.nets.build import load_network
 from automl.nets.catalogue import backbone_named
 from automl.nets.weights import with_weights
-from automl.recipe.model import Pack, Recipe, Weights
+from automl.recipe.model import Pack, Pick, Recipe, Weights
 from automl.records import Checked, Picked
 from automl.runs.atomic import write_bytes
 from automl.runs.folder import RunFolder
@@ -161,6 +161,20 @@ def test_a_committed_backbone_whose_weights_file_is_another_now_is_computed_agai
     assert pick.run(killed).ranking[0].images_s == 9e9
     write_bytes(inputs, json.dumps(json.loads(inputs.read_bytes()) | {"weights": "0" * 64}).encode())
     assert pick.run(killed).ranking[0].images_s < 9e9
+
+
+def test_with_a_limit_the_ranking_says_what_the_network_takes_on_this_machine(
+    finished: Finished, killed: StageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written by our writer and run in onnxruntime, here in this very process."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert (finished.picked.ranking[0].latency_ms, finished.picked.ranking[0].measured) == (None, "")
+    pick_section = Pick(max_latency_ms=1000, max_memory_mb=1000)
+    limited = replace(killed, recipe=RECIPE.model_copy(update={"pick": pick_section}))
+    score = pick.run(limited).ranking[0]
+    assert 0 < score.latency_ms < 1000
+    assert 0 <= score.memory_mb < 1000
+    assert score.measured
 
 
 def test_a_backbone_for_which_the_deadline_leaves_no_time_is_passed_over(

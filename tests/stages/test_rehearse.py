@@ -36,11 +36,11 @@ def front(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[QuietFron
     keras.backend.clear_session()
 
 
-def rehearsed(folder: Path | None, *backbones: str) -> Any:
-    """What the rehearsal says where the export of all is known to be good."""
+def rehearsed(folder: Path | None, *backbones: str, **pick: object) -> Any:
+    """What the rehearsal says where the export of all is known to be good. Args: pick: limits."""
     arguments = {
         "backbones": backbones, "weights": {"download": False}, "folder": folder and str(folder), "variants": [],
-        "known": ALL, "scratch": "unused", "patience_s": 0,
+        "known": ALL, "scratch": "unused", "patience_s": 0, "pick": pick,
     }  # fmt: skip
     return rehearse.rehearse(arguments)
 
@@ -55,6 +55,20 @@ def test_weights_that_cannot_be_had_are_told_before_the_first_stage(small: Path,
 def test_nothing_is_told_twice_where_nothing_is_missing(small: Path, front: QuietFront) -> None:
     rehearsed(small.parent, "mobilenetv3small", "smallnet")
     assert front.warnings == []
+
+
+def test_weights_of_what_the_limits_leave_out_are_neither_looked_for_nor_missed(small: Path, front: QuietFront) -> None:
+    assert rehearsed(small.parent, "mobilenetv3small", "efficientnetv2b0", max_params_m=1)["weights"] == {
+        "mobilenetv3small": "folder"
+    }
+    assert front.warnings == []
+
+
+def test_a_licence_that_is_not_accepted_is_told_before_the_first_stage(small: Path, front: QuietFront) -> None:
+    rehearsed(small.parent, "mobilenetv3small", "resnet50", licences=["Apache-2.0"])
+    assert front.warnings == [
+        "resnet50 is left out: the licence of its weights is 'MIT', pick.licences accepts Apache-2.0"
+    ]
 
 
 def test_a_weights_file_of_another_backbone_ends_the_run(small: Path, front: QuietFront, tmp_path: Path) -> None:
