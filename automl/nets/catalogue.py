@@ -25,6 +25,7 @@ class WeightsFile:
     name: str  # in Keras' cache
     stated: str = ""  # md5 or, of 64 digits, sha256, as Keras states it; "": it states none
     served_as: str = ""  # its name on the host, where that is another
+    size_px: int | None = None  # edge of the images that it was trained on; None: the backbone's native one
 
     @property
     def url(self) -> str:
@@ -41,7 +42,7 @@ class Backbone:
     entry: str  # builds it: (input_tensor=..., **arguments) -> keras.Model, image to last feature map
     arguments: Mapping[str, object] = field(hash=False)  # what the entry is given besides the input
     keras_class: str  # its name in a weights.yaml; "" where no pretrained weights exist
-    weights_files: tuple[WeightsFile, ...]  # the preferred first
+    weights_files: tuple[WeightsFile, ...]  # that of the native size first
     size_px: int  # native edge of the square input
     least_px: int  # the smallest edge that can be built
     params_m: float  # millions, without the head; counted
@@ -67,10 +68,25 @@ class Backbone:
         """Whether weights for it exist at all."""
         return bool(self.weights_files)
 
+    def weights_file(self, size_px: int | None = None) -> WeightsFile:
+        """The file to fetch for images packed at that size (None: the native one); see by_distance."""
+        return min(
+            self.weights_files, key=lambda file: by_distance(file.size_px or self.size_px, size_px or self.size_px)
+        )
+
     @property
     def cost(self) -> float:
         """Multiply-adds of one image at its native size, as a multiple of MobileNetV3Small's."""
         return self.gmacs / backbone_named("mobilenetv3small").gmacs
+
+
+def by_distance(trained_px: int, packed_px: int) -> tuple[int, int]:
+    """By what files of one backbone are ordered for images packed at a size, the best first.
+
+    The one trained nearest to it, of equals at the larger images: at 96 to 160 px MobileNetV2 0.35 trained at 128 px
+    is better than at 224 beyond noise in five cells of nine, and worse in none (benchmarks/trained_size.py).
+    """
+    return abs(trained_px - packed_px), -trained_px
 
 
 _SERVED: Final = "tensorflow/keras-applications"
@@ -87,9 +103,9 @@ _MOBILENET: Final = tuple(
     Backbone(
         name=name, family="mobilenet", entry="keras.applications:MobileNet", arguments=_given(alpha=alpha),
         keras_class="MobileNet",
-        # Keras trained one set for each of these sizes; the features differ little, the layers not at all.
+        # Keras trained one set for each of these sizes; the layers are the same, and their numbers see that size best.
         weights_files=tuple(
-            WeightsFile(f"{_SERVED}/mobilenet", f"mobilenet_{written}_{size}_tf_no_top.h5")
+            WeightsFile(f"{_SERVED}/mobilenet", f"mobilenet_{written}_{size}_tf_no_top.h5", size_px=size)
             for size in (224, 192, 160, 128)
         ),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=top1_source,
@@ -110,7 +126,7 @@ _MOBILENETV2: Final = tuple(
         name=name, family="mobilenetv2", entry="keras.applications:MobileNetV2", arguments=_given(alpha=alpha),
         keras_class="MobileNetV2",
         weights_files=tuple(
-            WeightsFile(f"{_SERVED}/mobilenet_v2", f"mobilenet_v2_{_TF_KERNELS}_{alpha}_{size}_no_top.h5")
+            WeightsFile(f"{_SERVED}/mobilenet_v2", f"mobilenet_v2_{_TF_KERNELS}_{alpha}_{size}_no_top.h5", size_px=size)
             for size in sizes
         ),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=top1_source,

@@ -55,19 +55,20 @@ class Measured:
 
 
 def known_limits(
-    rows: Sequence[Backbone], pick: Pick, weights: Weights, looked: Sequence[Place]
+    rows: Sequence[Backbone], pick: Pick, weights: Weights, looked: Sequence[Place], size_px: int
 ) -> tuple[tuple[Backbone, ...], tuple[Taken, ...]]:
     """Apply the limits that need no measuring: parameters, and the licence of the weights that would be taken.
 
     Args:
         weights: whether pretrained ones are wanted at all; random ones have no licence.
         looked: where weights are looked for; nothing is fetched.
+        size_px: that the images are packed at, or are at most.
     Returns: those that are left, in their order, and the others.
     Raises: WrongWeights: a folder, or its weights.yaml, is wrong.
     """
     kept, taken = [], []
     for row in rows:
-        licence = licence_of(row, looked) if pick.licences and weights.pretrained and row.pretrained else None
+        licence = licence_of(row, looked, size_px) if pick.licences and weights.pretrained and row.pretrained else None
         if row.params_m > pick.max_params_m:
             why = f"{row.params_m} million parameters, pick.max_params_m allows {pick.max_params_m:g}"
             taken.append(Taken(backbone=row.name, by="pick.max_params_m", why=why))
@@ -85,14 +86,14 @@ def need_candidates(recipe: Recipe, folder: Path | None) -> None:
     Raises: RecipeError: parameters and licences leave no backbone; WrongWeights: as known_limits.
     """
     rows = [backbone_named(name) for name in dict.fromkeys(recipe.backbones)]
-    kept, taken = known_limits(rows, recipe.pick, recipe.weights, places(folder))
+    kept, taken = known_limits(rows, recipe.pick, recipe.weights, places(folder), max(recipe.pack.possible_px))
     if not kept:
         raise nothing_left(taken)
 
 
-def licence_of(row: Backbone, looked: Sequence[Place]) -> str:
+def licence_of(row: Backbone, looked: Sequence[Place], size_px: int) -> str:
     """Of the weights that a run would take: as the weights.yaml beside the file says, else as the catalogue does."""
-    located = first_located(row, looked)
+    located = first_located(row, looked, size_px)
     return (located.entry.licence if located and located.entry else "") or row.licence
 
 

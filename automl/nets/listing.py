@@ -43,10 +43,11 @@ class Entry:
     more: Mapping[str, object] = field(default_factory=dict, hash=False)  # the other keys
 
     @property
-    def size_px(self) -> object:
+    def size_px(self) -> int | None:
         """Edge of the input that the class was called with; None where the entry does not say."""
         shape = self.kwargs.get("input_shape")
-        return shape[0] if isinstance(shape, list) and shape else None
+        edge = shape[0] if isinstance(shape, list) and shape else None
+        return edge if isinstance(edge, int) else None
 
     def fits(self, row: Backbone) -> bool:
         """Whether the file holds this backbone: same class, and the same arguments where both name them."""

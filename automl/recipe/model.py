@@ -115,6 +115,11 @@ class Pack(Section):
     )
     max_disk_mb: float = Field(100_000, gt=0, description="megabytes that packed pixels may take where store is auto")
 
+    @property
+    def possible_px(self) -> tuple[int, int]:
+        """The smallest and the largest size that images may be packed at, before they were seen."""
+        return (1, self.max_size_px) if self.size_px == "auto" else (self.size_px, self.size_px)
+
 
 class Weights(Section):
     """Where pretrained weights may come from."""

@@ -39,6 +39,7 @@ def rehearse(
         "backbones": list(recipe.backbones),
         "weights": recipe.weights.model_dump(mode="json"),
         "pick": recipe.pick.model_dump(mode="json"),
+        "possible_px": list(recipe.pack.possible_px),
         "folder": None if weights is None else str(weights.absolute()),
         "variants": list(recipe.compress.variants),
         "known": list(before),

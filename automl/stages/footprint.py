@@ -48,17 +48,19 @@ def within_limits(ctx: StageContext, size_px: int, warn: Callable[[str], object]
     """
     recipe = ctx.recipe
     sized = candidates(recipe.backbones, size_px=size_px)
-    rows, known = known_limits(sized.rows, recipe.pick, recipe.weights, places(ctx.weights))
+    rows, known = known_limits(sized.rows, recipe.pick, recipe.weights, places(ctx.weights), size_px)
     taken = [*sized.taken, *known]
     for text in (sized.note, *(one.note for one in taken)):
         if text:
             warn(text)
     if not rows:
         raise nothing_left(taken)
-    weighted = with_weights(rows, ctx.weights, recipe.weights, warn=warn)
+    weighted = with_weights(rows, ctx.weights, recipe.weights, size_px=size_px, warn=warn)
     taken += [_without_weights(row.name) for row in rows if row.name not in {one.row.name for one in weighted}]
     # Once more, for the small net stands in where no weights are to be had.
-    kept, others = known_limits([one.row for one in weighted], recipe.pick, recipe.weights, places(ctx.weights))
+    kept, others = known_limits(
+        [one.row for one in weighted], recipe.pick, recipe.weights, places(ctx.weights), size_px
+    )
     if not kept:
         raise nothing_left([*taken, *others])
     if recipe.pick.max_latency_ms == recipe.pick.max_memory_mb == "none":

@@ -18,7 +18,7 @@ from automl.nets.weights import Located, Place, first_located, keras_cache, plac
 from automl.recipe.model import Recipe
 from automl.runs.atomic import write_with
 from automl.runs.refused import in_words
-from automl.weights.stock import Hear, fetch_first, needed_rows
+from automl.weights.stock import Hear, fetch_nearest, needed_rows
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}\.h5")
 """The names that files have in a bundle: no paths, nothing that a terminal or a file system could misread."""
@@ -67,21 +67,18 @@ def _gathered(recipe: Recipe, folder: Path | None, hear: Hear) -> list[Located]:
     """The files that the recipe needs. Raises: FetchFailed: some can be had nowhere; all of them are told."""
     found: list[Located] = []
     missing: list[str] = []
-    looked = places(folder)
+    looked, most_px = places(folder), max(recipe.pack.possible_px)
+    cache = Place(path=keras_cache(), named="Keras' cache")
     for row in needed_rows(recipe):
-        if located := first_located(row, looked):
+        if located := first_located(row, looked, most_px):
             found.append(located)
         elif not recipe.weights.download:
             missing.append(f"{row.name}: not here, and the recipe forbids downloads (weights.download)")
         else:
             try:
-                path = fetch_first(row, keras_cache(), hear)
+                found.append(fetch_nearest(row, most_px, cache, hear))
             except FetchFailed as error:
                 missing.append(f"{row.name}: {error}")
-            else:
-                found.append(
-                    Located(row=row, place=Place(path=path.parent, named="Keras' cache"), path=path, entry=None)
-                )
     if missing:
         raise FetchFailed(
             f"the weights of {len(missing)} backbone(s) can be had nowhere:"
@@ -104,7 +101,7 @@ def entry_of(located: Located) -> Entry:
     return Entry(
         file=path.name,
         backbone=row.keras_class,
-        kwargs=dict(row.arguments),
+        kwargs={**row.arguments, "input_shape": [located.trained_px, located.trained_px, 3]},
         sha256=checksum,
         size=size,
         licence=row.licence,

@@ -22,7 +22,7 @@ NOWHERE: tuple[Place, ...] = ()
 def left_by(pick: Pick, *names: str, weights: Weights | None = None, looked: tuple[Place, ...] = NOWHERE) -> object:
     """The names of those that are left, and the notes of the others."""
     rows = tuple(backbone_named(name) for name in names) or ROWS
-    kept, taken = known_limits(rows, pick, weights or Weights(), looked)
+    kept, taken = known_limits(rows, pick, weights or Weights(), looked, 160)
     return [row.name for row in kept], [one.note for one in taken]
 
 

@@ -40,7 +40,7 @@ def rehearsed(folder: Path | None, *backbones: str, **pick: object) -> Any:
     """What the rehearsal says where the export of all is known to be good. Args: pick: limits."""
     arguments = {
         "backbones": backbones, "weights": {"download": False}, "folder": folder and str(folder), "variants": [],
-        "known": ALL, "scratch": "unused", "patience_s": 0, "pick": pick,
+        "known": ALL, "scratch": "unused", "patience_s": 0, "pick": pick, "possible_px": [1, 160],
     }  # fmt: skip
     return rehearse.rehearse(arguments)
 
@@ -83,6 +83,20 @@ def test_a_weights_file_of_another_width_ends_the_run(front: QuietFront, tmp_pat
     write_legacy(tmp_path / row.weights_files[0].name, narrow)
     with pytest.raises(WrongWeights, match=r"cannot be the weights of mobilenetv2: .*without its top"):
         rehearsed(tmp_path, "mobilenetv2")
+
+
+def test_every_file_that_pick_could_take_is_tried_not_only_the_likeliest(
+    small: Path, front: QuietFront, tmp_path: Path
+) -> None:
+    """Images of 96 px would be given to a file that the largest size does not lead to."""
+    shutil.copy(small, tmp_path / "right.h5")
+    (tmp_path / "cut.h5").write_bytes(small.read_bytes()[:500_000])
+    entry = "- {file: %s.h5, backbone: MobileNetV3Small, kwargs: {include_top: false, input_shape: [%d, %d, 3]}}\n"
+    (tmp_path / "weights.yaml").write_text(entry % ("right", 160, 160) + entry % ("cut", 96, 96))
+    with pytest.raises(WrongWeights, match=r"cut.h5 cannot be the weights of mobilenetv3small"):
+        rehearsed(tmp_path, "mobilenetv3small")
+    (tmp_path / "weights.yaml").write_text(entry % ("right", 160, 160) + entry % ("cut", 224, 224))
+    assert rehearsed(tmp_path, "mobilenetv3small")["weights"] == {"mobilenetv3small": "folder"}
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.99])

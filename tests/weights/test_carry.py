@@ -54,6 +54,7 @@ def test_a_bundle_states_checksum_size_licence_and_source_of_each_file(bundle: P
     assert names == ["weights.yaml", "small.h5", "mine.h5"]
     assert (small.sha256, small.size, small.licence) == (sha256(SMALL), len(SMALL), "Apache-2.0")
     assert small.source == f"{toys.host.url}models/small.h5"
+    assert small.kwargs == {**toys.small.arguments, "input_shape": [224, 224, 3]}
     assert (mine.sha256, mine.licence, mine.source) == (sha256(TWO), "AGPL-3.0", "a friend")
     assert mine.kwargs == {"include_top": False, "alpha": 1.0}
     assert mine.more == {"grade": "exact"}

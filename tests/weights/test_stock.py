@@ -91,6 +91,16 @@ def test_fetch_gets_what_is_not_here_and_the_list_finds_it(toys: Toys) -> None:
     assert [row["state"] for row in listed("--weights", toys.folder)][:2] == ["here", "here"]
 
 
+def test_what_is_fetched_was_trained_nearest_to_the_size_that_the_recipe_packs_at_most(toys: Toys) -> None:
+    toys.host.files["/models/two-96.h5"] = TWO
+    rows = json.loads(
+        said("fetch", "--json", "--set", "backbones=[mobilenetv2]", "--set", "pack.size_px=128")
+    )["weights"]  # fmt: skip
+    assert [(row["state"], Path(row["file"]).name) for row in rows] == [("fetched", "two-96.h5")]
+    missing = listed("--set", "backbones=[mobilenetv3small]")[0]
+    assert missing["file"] == "small.h5"
+
+
 def test_fetch_to_a_folder_counts_that_folder_alone(toys: Toys) -> None:
     toys.serve()
     toys.cache.mkdir(parents=True)

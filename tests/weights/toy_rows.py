@@ -52,7 +52,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Toys]:
     )
     two = replace(
         backbone_named("mobilenetv2"),
-        weights_files=(WeightsFile("models", "two.h5"), WeightsFile("models", "two-96.h5")),
+        weights_files=(WeightsFile("models", "two.h5"), WeightsFile("models", "two-96.h5", size_px=96)),
     )
     for module in (weights, stock, verify):
         monkeypatch.setattr(module, "BACKBONES", (small, two, SMALLNET))
