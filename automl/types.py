@@ -169,6 +169,7 @@ class WeightsFound:
     path: str  # "" for random
     sha256: str  # "" for random
     licence: str = ""  # of this file, as the weights.yaml beside it says; "": it says none
+    topped: bool = False  # the file has ImageNet's top as well, which is thrown away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

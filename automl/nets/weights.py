@@ -58,6 +58,7 @@ class Located:
     path: Path
     entry: Entry | None  # of the place's weights.yaml; None: it was told by its name
     trained_px: int  # edge of the images that it was trained on
+    topped: bool = False  # it has ImageNet's top as well
 
 
 def keras_cache() -> Path:
@@ -79,30 +80,44 @@ def held(row: Backbone, place: Place) -> tuple[Located, ...]:
     Raises: WrongWeights: no such folder, or weights.yaml cannot be read.
     """
     _need_folder(place)
-    listed = tuple(
+    listed = [
         Located(
-            row=row, place=place, path=place.path / entry.file, entry=entry, trained_px=entry.size_px or row.size_px
+            row=row,
+            place=place,
+            path=place.path / entry.file,
+            entry=entry,
+            trained_px=entry.size_px or row.size_px,
+            topped=entry.topped,
         )
         for entry in read_listing(place.path)
         if entry.fits(row)
-    )
-    return listed or tuple(
-        Located(row=row, place=place, path=path, entry=None, trained_px=file.size_px or row.size_px)
-        for file in row.weights_files
-        if (path := place.path / file.name).is_file()
+    ]
+    by_name = (named(row, file, place) for file in row.files if not listed and (place.path / file.name).is_file())
+    return (*listed, *by_name)
+
+
+def named(row: Backbone, file: WeightsFile, place: Place) -> Located:
+    """A file there that is told by its name."""
+    return Located(
+        row=row,
+        place=place,
+        path=place.path / file.name,
+        entry=None,
+        trained_px=file.size_px or row.size_px,
+        topped=file in row.topped_files,
     )
 
 
 def locate(row: Backbone, place: Place, size_px: int | None = None) -> Located | None:
     """The file there that a run would take, whose images are packed at that size (None: the backbone's native one).
 
-    Of several the one that was trained nearest to it (catalogue.by_distance), then the first.
+    Of several the one that was trained nearest to it (catalogue.by_distance); then one without a top; then the first.
     Raises: WrongWeights: as held; or weights.yaml names a file that does not lie beside it.
     """
     files = held(row, place)
     if not files:
         return None
-    best = min(files, key=lambda file: by_distance(file.trained_px, size_px or row.size_px))
+    best = min(files, key=lambda file: (by_distance(file.trained_px, size_px or row.size_px), file.topped))
     if best.entry and (Path(best.entry.file).name != best.entry.file or not best.path.is_file()):
         raise WrongWeights(
             f"{place.path / LISTING} names {best.entry.file!r} for {row.keras_class}, and {place.path} holds no such "
@@ -156,6 +171,7 @@ def read(located: Located) -> WeightsFound:
         path=str(path.resolve()),
         sha256=checksum,
         licence="" if located.entry is None else located.entry.licence,
+        topped=located.topped,
     )
 
 
@@ -292,12 +308,6 @@ def _random(row: Backbone) -> WeightsFound:
     return WeightsFound(backbone=row.name, source="random", path="", sha256="")
 
 
-def fetched(row: Backbone, file: WeightsFile, place: Place) -> Located:
-    """A file of the row's that was just fetched to there."""
-    path = place.path / file.name
-    return Located(row=row, place=place, path=path, entry=None, trained_px=file.size_px or row.size_px)
-
-
 def _download(row: Backbone, size_px: int | None, cache: Path, warn: Warn, progress: Progress) -> Located | None:
     """Fetch the file that was trained nearest to that size into Keras' cache, where Keras finds it as well."""
     file = row.weights_file(size_px)
@@ -308,4 +318,4 @@ def _download(row: Backbone, size_px: int | None, cache: Path, warn: Warn, progr
     except FetchFailed as error:
         warn(f"the weights of {row.name} could not be downloaded: {error}")
         return None
-    return fetched(row, file, Place(path=cache, named="Keras' cache"))
+    return named(row, file, Place(path=cache, named="Keras' cache"))

@@ -95,13 +95,17 @@ def entry_of(located: Located) -> Entry:
     checksum = read(located).sha256
     size = path.stat().st_size
     if located.entry is not None:
-        kwargs: Mapping[str, object] = {**row.arguments, **located.entry.kwargs}
+        kwargs: Mapping[str, object] = {**row.arguments, **located.entry.kwargs, "include_top": located.topped}
         licence = located.entry.licence or row.licence
         return replace(located.entry, kwargs=kwargs, sha256=checksum, size=size, licence=licence)
     return Entry(
         file=path.name,
         backbone=row.keras_class,
-        kwargs={**row.arguments, "input_shape": [located.trained_px, located.trained_px, 3]},
+        kwargs={
+            **row.arguments,
+            "include_top": located.topped,
+            "input_shape": [located.trained_px, located.trained_px, 3],
+        },
         sha256=checksum,
         size=size,
         licence=row.licence,
@@ -111,7 +115,7 @@ def entry_of(located: Located) -> Entry:
 
 def _source_of(located: Located) -> str:
     """Where a file that was told by its name comes from, as far as that can be known."""
-    served = next(file for file in located.row.weights_files if file.name == located.path.name)
+    served = next(file for file in located.row.files if file.name == located.path.name)
     with located.path.open("rb") as file:
         if stated_fault(served, file):
             return f"unknown: its bytes are not those of {served.url}"

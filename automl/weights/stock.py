@@ -11,7 +11,7 @@ from automl.errors import FetchFailed, WrongWeights
 from automl.nets.catalogue import BACKBONES, Backbone
 from automl.nets.fetch import fetch_file, in_megabytes
 from automl.nets.listing import read_listing
-from automl.nets.weights import Located, Place, fetched, first_located, keras_cache, need_known, places
+from automl.nets.weights import Located, Place, first_located, keras_cache, named, need_known, places
 from automl.recipe.model import Recipe
 
 BYTES_PER_WEIGHT: Final = 4
@@ -102,7 +102,7 @@ def fetch_nearest(row: Backbone, size_px: int, to: Place, hear: Hear) -> Located
         hear({"event": "progress", "stage": "fetch", "done": done, "total": total, "text": f"MB of {file.name}"})
 
     fetch_file(file, to.path, progress=in_megabytes(tell))
-    return fetched(row, file, to)
+    return named(row, file, to)
 
 
 def _present(located: Located, state: Literal["here", "fetched"], *, needed: bool) -> Stocked:
@@ -121,7 +121,7 @@ def _present(located: Located, state: Literal["here", "fetched"], *, needed: boo
 
 def served_at(row: Backbone, path: Path) -> str:
     """The address from which Keras fetches a file of that name; "" where it knows none."""
-    return next((file.url for file in row.weights_files if file.name == path.name), "")
+    return next((file.url for file in row.files if file.name == path.name), "")
 
 
 def _absent(

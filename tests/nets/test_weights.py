@@ -117,6 +117,35 @@ def test_keras_names_tell_the_size_too(places: Places) -> None:
         assert f"_{trained_px}_no_top" in found.path
 
 
+def test_a_file_with_its_top_serves_under_the_name_that_keras_gives_it_and_the_record_says_so(places: Places) -> None:
+    path = places.put("cache", "weights_mobilenet_v3_small_224_1.0_float.h5")
+    found = find_weights(SMALL, None, Settings(), warn=no_warning, cache=places.cache)
+    assert (found.path, found.topped) == (str(path), True)
+    bare = places.put("cache", SMALL.weights_files[0].name)
+    found = find_weights(SMALL, None, Settings(), warn=no_warning, cache=places.cache)
+    assert (found.path, found.topped) == (str(bare), False)
+
+
+def test_of_files_trained_at_one_size_that_without_a_top_is_taken_but_a_nearer_one_goes_before(places: Places) -> None:
+    kwargs: dict[str, dict[str, object]] = {
+        "topped.h5": {"input_shape": [128, 128, 3]},
+        "bare.h5": {"include_top": False, "input_shape": [128, 128, 3]},
+        "far.h5": {"include_top": False},
+    }
+    for name in kwargs:
+        places.put("folder", name)
+    entries = [{"file": name, "backbone": "MobileNetV2", "kwargs": given} for name, given in kwargs.items()]
+
+    def taken() -> str:
+        places.list(*entries)
+        found = find_weights(MOBILENET, places.folder, Settings(), size_px=96, warn=no_warning, cache=places.cache)
+        return Path(found.path).name
+
+    assert taken() == "bare.h5"
+    del entries[1]
+    assert taken() == "topped.h5"
+
+
 def test_before_the_size_is_known_every_file_that_could_be_taken_is_told(places: Places) -> None:
     list_three(places)
     looked = (Place(path=places.folder, named="--weights"), Place(path=places.cache, named="Keras' cache"))

@@ -81,6 +81,18 @@ def test_wrong_words_are_one_clear_message(
         said("list", *words)
 
 
+def test_a_file_with_its_top_is_here_and_nothing_is_fetched(toys: Toys) -> None:
+    toys.serve()
+    toys.cache.mkdir(parents=True)
+    (toys.cache / "small-topped.h5").write_bytes(TWO)
+    words = ["--set", "backbones=[mobilenetv3small]"]
+    row = listed(*words)[0]
+    assert (row["state"], row["file"]) == ("here", str(toys.cache / "small-topped.h5"))
+    assert row["source"] == f"{toys.host.url}models/small-topped.h5"
+    assert [row["state"] for row in json.loads(said("fetch", "--json", *words))["weights"]] == ["here"]
+    assert toys.host.gets() == []
+
+
 def test_fetch_gets_what_is_not_here_and_the_list_finds_it(toys: Toys) -> None:
     toys.serve()
     (toys.folder / "two-96.h5").write_bytes(TWO)
