@@ -71,4 +71,7 @@ BUNDLE_FAULTS: Final = "automl.bundle.checksums:faults_by"
 NEED_WEIGHTS_FOLDERS: Final = "automl.nets.weights:need_folders"
 """Are --weights and $AUTOML_WEIGHTS folders; light as well."""
 
+NEED_CANDIDATES: Final = "automl.nets.limits:need_candidates"
+"""Do the recipe's limits leave a backbone, as far as that is known beforehand; light as well."""
+
 STAGE_NAMES: Final = tuple(stage.name for stage in STAGES)

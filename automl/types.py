@@ -169,6 +169,18 @@ class WeightsFound:
     path: str  # "" for random
     sha256: str  # "" for random
     licence: str = ""  # of this file, as the weights.yaml beside it says; "": it says none
+    topped: bool = False  # the file has ImageNet's top as well, which is thrown away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What a backbone's network takes on this machine in onnxruntime: medians of equal measurements."""
+
+    latency_ms: float  # for one image, 1 thread, fp32
+    latency_spread_ms: float  # between the largest and the smallest of the equal measurements: nothing but noise
+    memory_mb: float  # that a fresh process gains at most by opening the file and answering one image
+    memory_spread_mb: float
+    measured: str  # ISO time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +199,9 @@ class BackboneScore:
     n_images: int  # training images that it was judged by
     seconds: float  # that judging it took
     top1: float | None  # published, of its ImageNet weights with their own head; None: there is no figure
+    latency_ms: float | None = None  # as in Footprint; None: the recipe limits neither latency nor memory
+    memory_mb: float | None = None
+    measured: str = ""  # when these two were: ISO time, before the run where they were remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,9 @@ it its numbers.
 from __future__ import annotations
 
 import os
+import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -27,6 +29,7 @@ from automl.types import Network, WeightsFound
 MEAN: Final = (0.485, 0.456, 0.406)
 """Of ImageNet's red, green and blue, for pixels 0..1; with the deviation below it is torchvision's."""
 DEVIATION: Final = (0.229, 0.224, 0.225)
+WITH_TOP: Final = "with its top of 1,000 classes, which its name or weights.yaml (include_top) says it has"
 CAFFE_MEAN: Final = (103.939, 116.779, 123.68)
 """Of blue, green and red, for pixels 0..255, as VGG's authors took it off. All as in Keras' imagenet_utils.py."""
 
@@ -66,7 +69,10 @@ def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
     path = Path(weights.path)
     try:
         _refuse_links(path)
-        backbone.load_weights(path)
+        if weights.topped:
+            _take_over(backbone, loaded_with_top(backbone_named(weights.backbone), path))
+        else:
+            backbone.load_weights(path)
         if not all(np.isfinite(values).all() for values in backbone.get_weights()):
             raise ValueError("it holds values that are not finite")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:  # HDF5 has all of them for broken files
@@ -77,8 +83,39 @@ def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
         }[weights.source]
         raise WrongWeights(
             f"{path} cannot be the weights of {weights.backbone}: {error}. Wanted: an HDF5 file that Keras wrote for "
-            f"{weights.backbone} without its top. {remedy}"
+            f"{weights.backbone} {WITH_TOP if weights.topped else 'without its top'}. {remedy}"
         ) from error
+
+
+def loaded_with_top(row: Backbone, path: Path) -> keras.Model:
+    """ImageNet's whole classifier with the numbers of a file, at its native size: dense tops know no other."""
+    whole = build_backbone(replace(row, arguments={**row.arguments, "include_top": True}), row.size_px)
+    whole.load_weights(path)
+    return whole
+
+
+def _take_over(backbone: keras.Model, whole: keras.Model) -> None:
+    """Give a backbone the numbers of the network that goes on behind it with a top.
+
+    By position: both list the same layers in the same order. Raises: ValueError: one is another layer.
+    """
+    own, theirs = ([layer for layer in model.layers if layer.weights] for model in (backbone, whole))
+    if len(own) >= len(theirs):
+        raise ValueError(f"with its top it has {len(theirs)} layers with weights, and without it {len(own)}")
+    for ours, other in zip(own, theirs, strict=False):
+        if _said(ours) != _said(other):
+            raise ValueError(f"its layer {other.name} stands where the backbone has {ours.name}")
+        ours.set_weights(other.get_weights())
+
+
+def _said(layer: Any) -> tuple[str, list[tuple[int, ...]]]:
+    """What tells a layer from others: its name, but for Keras' own numbering, and the shapes of its weights.
+
+    ConvNeXt's last norm is the first layer of its top, and without one goes by its class's name.
+    """
+    name = re.sub(r"_\d+$", "", layer.name)
+    shapes = [tuple(weight.shape) for weight in layer.weights]
+    return "layer_normalization" if name.endswith("_head_layernorm") else name, shapes
 
 
 def _refuse_links(path: Path) -> None:

@@ -19,12 +19,13 @@ Pixels = Literal["0..255", "-1..1", "caffe", "torch"]
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """One file of pretrained weights without the top, as Keras stores and serves it."""
+    """One file of pretrained weights, as Keras stores and serves it."""
 
     folder: str  # on the host
     name: str  # in Keras' cache
     stated: str = ""  # md5 or, of 64 digits, sha256, as Keras states it; "": it states none
     served_as: str = ""  # its name on the host, where that is another
+    size_px: int | None = None  # edge of the images that it was trained on; None: the backbone's native one
 
     @property
     def url(self) -> str:
@@ -41,7 +42,8 @@ class Backbone:
     entry: str  # builds it: (input_tensor=..., **arguments) -> keras.Model, image to last feature map
     arguments: Mapping[str, object] = field(hash=False)  # what the entry is given besides the input
     keras_class: str  # its name in a weights.yaml; "" where no pretrained weights exist
-    weights_files: tuple[WeightsFile, ...]  # the preferred first
+    weights_files: tuple[WeightsFile, ...]  # without the top; that of the native size first
+    topped_files: tuple[WeightsFile, ...] = ()  # the same numbers, and a top for ImageNet's classes; never fetched
     size_px: int  # native edge of the square input
     least_px: int  # the smallest edge that can be built
     params_m: float  # millions, without the head; counted
@@ -68,9 +70,29 @@ class Backbone:
         return bool(self.weights_files)
 
     @property
+    def files(self) -> tuple[WeightsFile, ...]:
+        """All files that hold its weights, by the names under which Keras stores them."""
+        return (*self.weights_files, *self.topped_files)
+
+    def weights_file(self, size_px: int | None = None) -> WeightsFile:
+        """The file to fetch for images packed at that size (None: the native one); see by_distance."""
+        return min(
+            self.weights_files, key=lambda file: by_distance(file.size_px or self.size_px, size_px or self.size_px)
+        )
+
+    @property
     def cost(self) -> float:
         """Multiply-adds of one image at its native size, as a multiple of MobileNetV3Small's."""
         return self.gmacs / backbone_named("mobilenetv3small").gmacs
+
+
+def by_distance(trained_px: int, packed_px: int) -> tuple[int, int]:
+    """By what files of one backbone are ordered for images packed at a size, the best first.
+
+    The one trained nearest to it, of equals at the larger images: at 96 to 160 px MobileNetV2 0.35 trained at 128 px
+    is better than at 224 beyond noise in five cells of nine, and worse in none (benchmarks/trained_size.py).
+    """
+    return abs(trained_px - packed_px), -trained_px
 
 
 _SERVED: Final = "tensorflow/keras-applications"
@@ -87,9 +109,13 @@ _MOBILENET: Final = tuple(
     Backbone(
         name=name, family="mobilenet", entry="keras.applications:MobileNet", arguments=_given(alpha=alpha),
         keras_class="MobileNet",
-        # Keras trained one set for each of these sizes; the features differ little, the layers not at all.
+        # Keras trained one set for each of these sizes; the layers are the same, and their numbers see that size best.
         weights_files=tuple(
-            WeightsFile(f"{_SERVED}/mobilenet", f"mobilenet_{written}_{size}_tf_no_top.h5")
+            WeightsFile(f"{_SERVED}/mobilenet", f"mobilenet_{written}_{size}_tf_no_top.h5", size_px=size)
+            for size in (224, 192, 160, 128)
+        ),
+        topped_files=tuple(
+            WeightsFile(f"{_SERVED}/mobilenet", f"mobilenet_{written}_{size}_tf.h5", size_px=size)
             for size in (224, 192, 160, 128)
         ),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=top1_source,
@@ -110,7 +136,11 @@ _MOBILENETV2: Final = tuple(
         name=name, family="mobilenetv2", entry="keras.applications:MobileNetV2", arguments=_given(alpha=alpha),
         keras_class="MobileNetV2",
         weights_files=tuple(
-            WeightsFile(f"{_SERVED}/mobilenet_v2", f"mobilenet_v2_{_TF_KERNELS}_{alpha}_{size}_no_top.h5")
+            WeightsFile(f"{_SERVED}/mobilenet_v2", f"mobilenet_v2_{_TF_KERNELS}_{alpha}_{size}_no_top.h5", size_px=size)
+            for size in sizes
+        ),
+        topped_files=tuple(
+            WeightsFile(f"{_SERVED}/mobilenet_v2", f"mobilenet_v2_{_TF_KERNELS}_{alpha}_{size}.h5", size_px=size)
             for size in sizes
         ),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=top1_source,
@@ -136,6 +166,7 @@ _MOBILENETV3: Final = tuple(
         weights_files=(
             WeightsFile(f"{_SERVED}/mobilenet_v3", f"weights_mobilenet_v3_{written}_float_no_top_v2.h5", stated),
         ),
+        topped_files=(WeightsFile(f"{_SERVED}/mobilenet_v3", f"weights_mobilenet_v3_{written}_float.h5", topped),),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1,
         top1_source="keras/src/applications/mobilenet_v3.py",
         pixels="0..255", taps=("re_lu", "re_lu") if minimalistic else ("activation", "activation"),
@@ -143,19 +174,19 @@ _MOBILENETV3: Final = tuple(
         licence="Apache-2.0", licence_source="tensorflow/models, whose checkpoints they are", source="arXiv:1905.02244",
         compressors=("int8_minmax", "int8_percentile", "pruned", "pruned_int8"),
     )
-    for name, size, alpha, minimalistic, params_m, gmacs, n_features, top1, written, stated in (
+    for name, size, alpha, minimalistic, params_m, gmacs, n_features, top1, written, stated, topped in (
         ("mobilenetv3small_075", "Small", 0.75, False, 0.583, 0.042, 672, 0.654,
-         "small_224_0.75", "ebdb5cc8e0b497cd13a7c275d475c819"),
+         "small_224_0.75", "ebdb5cc8e0b497cd13a7c275d475c819", "cb65d4e5be93758266aa0a7f2c6708b7"),
         ("mobilenetv3small_minimalistic", "Small", 1.0, True, 0.441, 0.051, 864, 0.619,
-         "small_minimalistic_224_1.0", "cde8136e733e811080d9fcd8a252f7e4"),
+         "small_minimalistic_224_1.0", "cde8136e733e811080d9fcd8a252f7e4", "99cd97fb2fcdad2bf028eb838de69e37"),
         ("mobilenetv3small", "Small", 1.0, False, 0.939, 0.055, 864, 0.681,
-         "small_224_1.0", "d3e8ec802a04aa4fc771ee12a9a9b836"),
+         "small_224_1.0", "d3e8ec802a04aa4fc771ee12a9a9b836", "8768d4c2e7dee89b9d02b2d03d65d862"),
         ("mobilenetv3large_075", "Large", 0.75, False, 1.809, 0.152, 1248, 0.733,
-         "large_224_0.75", "40af19a13ebea4e2ee0c676887f69a2e"),
+         "large_224_0.75", "40af19a13ebea4e2ee0c676887f69a2e", "765b44a33ad4005b3ac83185abf1d0eb"),
         ("mobilenetv3large_minimalistic", "Large", 1.0, True, 1.438, 0.207, 1632, 0.723,
-         "large_minimalistic_224_1.0", "ec5221f64a2f6d1ef965a614bdae7973"),
+         "large_minimalistic_224_1.0", "ec5221f64a2f6d1ef965a614bdae7973", "675e7b876c45c57e9e63e6d90a36599c"),
         ("mobilenetv3large", "Large", 1.0, False, 2.996, 0.214, 1632, 0.756,
-         "large_224_1.0", "07fb09a5933dd0c8eaafa16978110389"),
+         "large_224_1.0", "07fb09a5933dd0c8eaafa16978110389", "59e551e166be033d707958cf9e29a6a7"),
     )
 )  # fmt: skip
 
@@ -164,20 +195,24 @@ _EFFICIENTNET: Final = tuple(
         name=f"efficientnet{variant}", family="efficientnet", entry="automl.nets.efficientnet:build_efficientnet",
         arguments=_given(variant=f"EfficientNet{variant.upper()}"), keras_class=f"EfficientNet{variant.upper()}",
         weights_files=(WeightsFile("keras-applications", f"efficientnet{variant}_notop.h5", stated),),
+        topped_files=(WeightsFile("keras-applications", f"efficientnet{variant}.h5", topped),),
         size_px=size_px, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="0..255", taps=("block6a_expand_activation", "top_activation"), n_features=n_features,
         licence="Apache-2.0", licence_source="tensorflow/tpu, whose checkpoints they are", source="arXiv:1905.11946",
         heavy=variant == "b7",
     )
-    for variant, size_px, params_m, gmacs, n_features, top1, stated in (
-        ("b0", 224, 4.050, 0.385, 1952, 0.771, "50bc09e76180e00e4465e1a485ddc09d"),
-        ("b1", 240, 6.575, 0.686, 1952, 0.791, "74c4e6b3e1f6a1eea24c589628592432"),
-        ("b2", 260, 7.769, 0.992, 2128, 0.801, "111f8e2ac8aa800a7a99e3239f7bfb39"),
-        ("b3", 300, 10.784, 1.826, 2352, 0.816, "af6d107764bb5b1abb91932881670226"),
-        ("b4", 380, 17.674, 4.392, 2752, 0.829, "ebc24e6d6c33eaebbd558eafbeedf1ba"),
-        ("b5", 456, 28.514, 10.264, 3104, 0.836, "38879255a25d3c92d5e44e04ae6cec6f"),
-        ("b6", 528, 40.960, 19.065, 3504, 0.840, "9ecce42647a20130c1f39a5d4cb75743"),
-        ("b7", 600, 64.098, 37.743, 3904, 0.843, "cbcfe4450ddf6f3ad90b1b398090fe4a"),
+    for variant, size_px, params_m, gmacs, n_features, top1, stated, topped in (
+        ("b0", 224, 4.050, 0.385, 1952, 0.771, "50bc09e76180e00e4465e1a485ddc09d", "902e53a9f72be733fc0bcb005b3ebbac"),
+        ("b1", 240, 6.575, 0.686, 1952, 0.791, "74c4e6b3e1f6a1eea24c589628592432", "1d254153d4ab51201f1646940f018540"),
+        ("b2", 260, 7.769, 0.992, 2128, 0.801, "111f8e2ac8aa800a7a99e3239f7bfb39", "b15cce36ff4dcbd00b6dd88e7857a6ad"),
+        ("b3", 300, 10.784, 1.826, 2352, 0.816, "af6d107764bb5b1abb91932881670226", "ffd1fdc53d0ce67064dc6a9c7960ede0"),
+        ("b4", 380, 17.674, 4.392, 2752, 0.829, "ebc24e6d6c33eaebbd558eafbeedf1ba", "18c95ad55216b8f92d7e70b3a046e2fc"),
+        ("b5", 456, 28.514, 10.264, 3104, 0.836,
+         "38879255a25d3c92d5e44e04ae6cec6f", "ace28f2a6363774853a83a0b21b9421a"),
+        ("b6", 528, 40.960, 19.065, 3504, 0.840,
+         "9ecce42647a20130c1f39a5d4cb75743", "165f6e37dce68623721b423839de8be5"),
+        ("b7", 600, 64.098, 37.743, 3904, 0.843,
+         "cbcfe4450ddf6f3ad90b1b398090fe4a", "8c03f828fec3ef71311cd463b6759d99"),
     )
 )  # fmt: skip
 
@@ -187,19 +222,21 @@ _EFFICIENTNETV2: Final = tuple(
         entry=f"keras.applications:EfficientNetV2{variant.upper()}", arguments=_given(),
         keras_class=f"EfficientNetV2{variant.upper()}",
         weights_files=(WeightsFile(f"{_SERVED}/efficientnet_v2", f"efficientnetv2-{variant}_notop.h5", stated),),
+        topped_files=(WeightsFile(f"{_SERVED}/efficientnet_v2", f"efficientnetv2-{variant}.h5", topped),),
         size_px=size_px, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="0..255", taps=("block6a_expand_activation", "top_activation"), n_features=n_features,
         licence="Apache-2.0", licence_source="google/automl, whose checkpoints they are", source="arXiv:2104.00298",
         heavy=variant == "l", compressors=("int8_minmax", "int8_percentile", "pruned", "pruned_int8"),
     )
-    for variant, size_px, params_m, gmacs, n_features, top1, stated in (
-        ("b0", 224, 5.919, 0.717, 1952, 0.787, "893217f2bb855e2983157299931e43ff"),
-        ("b1", 240, 6.931, 1.196, 1952, 0.798, "0e80663031ca32d657f9caa404b6ec37"),
-        ("b2", 260, 8.769, 1.696, 2128, 0.805, "1dfe2e7a5d45b6632553a8961ea609eb"),
-        ("b3", 300, 12.931, 3.010, 2352, 0.820, "f6abf7b5849ac99a89b50dd3fd532856"),
-        ("s", 384, 20.331, 8.364, 2240, 0.839, "af0682fb74e8c54910f2d4393339c070"),
-        ("m", 480, 53.150, 24.581, 2336, 0.853, "1b8dc055df72dde80d614482840fe342"),
-        ("l", 480, 117.747, 56.078, 2624, 0.857, "b0b66b5c863aef5b46e8608fe1711615"),
+    for variant, size_px, params_m, gmacs, n_features, top1, stated, topped in (
+        ("b0", 224, 5.919, 0.717, 1952, 0.787, "893217f2bb855e2983157299931e43ff", "21ecbf6da12460d5c40bb2f29ceb2188"),
+        ("b1", 240, 6.931, 1.196, 1952, 0.798, "0e80663031ca32d657f9caa404b6ec37", "069f0534ff22adf035c89e2d9547a9dc"),
+        ("b2", 260, 8.769, 1.696, 2128, 0.805, "1dfe2e7a5d45b6632553a8961ea609eb", "424e49f28180edbde1e94797771950a7"),
+        ("b3", 300, 12.931, 3.010, 2352, 0.820, "f6abf7b5849ac99a89b50dd3fd532856", "1f1fc43bd98a6e4fd8fdfd551e02c7a0"),
+        ("s", 384, 20.331, 8.364, 2240, 0.839, "af0682fb74e8c54910f2d4393339c070", "e1d88a8495beba45748fedd0cecbe016"),
+        ("m", 480, 53.150, 24.581, 2336, 0.853, "1b8dc055df72dde80d614482840fe342", "a3bf6aa3276309f4fc6a34aa114c95cd"),
+        ("l", 480, 117.747, 56.078, 2624, 0.857,
+         "b0b66b5c863aef5b46e8608fe1711615", "27e6d408b53c7ebc868fefa357689935"),
     )
 )  # fmt: skip
 
@@ -208,14 +245,18 @@ _RESNET: Final = tuple(
         name=f"resnet{depth}", family="resnet", entry=f"keras.applications:ResNet{depth}", arguments=_given(),
         keras_class=f"ResNet{depth}",
         weights_files=(WeightsFile(f"{_SERVED}/resnet", f"resnet{depth}_{_TF_KERNELS}_notop.h5", stated),),
+        topped_files=(WeightsFile(f"{_SERVED}/resnet", f"resnet{depth}_{_TF_KERNELS}.h5", topped),),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="caffe", taps=(fine, "conv5_block3_out"), n_features=3072,
         licence="MIT", licence_source=_KERAS_2, source="arXiv:1512.03385",
     )
-    for depth, params_m, gmacs, fine, top1, stated in (
-        (50, 23.588, 3.856, "conv4_block6_out", 0.749, "4d473c1dd8becc155b73f8504c6f6626"),
-        (101, 42.658, 7.568, "conv4_block23_out", 0.764, "88cf7a10940856eca736dc7b7e228a21"),
-        (152, 58.371, 11.280, "conv4_block36_out", 0.766, "ee4c566cf9a93f14d82f913c2dc6dd0c"),
+    for depth, params_m, gmacs, fine, top1, stated, topped in (
+        (50, 23.588, 3.856, "conv4_block6_out", 0.749,
+         "4d473c1dd8becc155b73f8504c6f6626", "2cb95161c43110f7111970584f804107"),
+        (101, 42.658, 7.568, "conv4_block23_out", 0.764,
+         "88cf7a10940856eca736dc7b7e228a21", "f1aeb4b969a6efcfb50fad2f0c20cfc5"),
+        (152, 58.371, 11.280, "conv4_block36_out", 0.766,
+         "ee4c566cf9a93f14d82f913c2dc6dd0c", "100835be76be38e30d865e96f2aaae62"),
     )
 )  # fmt: skip
 
@@ -224,14 +265,18 @@ _RESNETV2: Final = tuple(
         name=f"resnet{depth}v2", family="resnetv2", entry=f"keras.applications:ResNet{depth}V2", arguments=_given(),
         keras_class=f"ResNet{depth}V2",
         weights_files=(WeightsFile(f"{_SERVED}/resnet", f"resnet{depth}v2_{_TF_KERNELS}_notop.h5", stated),),
+        topped_files=(WeightsFile(f"{_SERVED}/resnet", f"resnet{depth}v2_{_TF_KERNELS}.h5", topped),),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="-1..1", taps=(fine, "post_relu"), n_features=2304,
         licence="BSD-3-Clause", licence_source="keras.io/applications of Keras 2.3", source="arXiv:1603.05027",
     )
-    for depth, params_m, gmacs, fine, top1, stated in (
-        (50, 23.565, 3.480, "conv4_block6_1_relu", 0.760, "fac2f116257151a9d068a22e544a4917"),
-        (101, 42.627, 7.192, "conv4_block23_1_relu", 0.772, "c0ed64b8031c3730f411d2eb4eea35b5"),
-        (152, 58.332, 10.905, "conv4_block36_1_relu", 0.780, "ed17cf2e0169df9d443503ef94b23b33"),
+    for depth, params_m, gmacs, fine, top1, stated, topped in (
+        (50, 23.565, 3.480, "conv4_block6_1_relu", 0.760,
+         "fac2f116257151a9d068a22e544a4917", "3ef43a0b657b3be2300d5770ece849e0"),
+        (101, 42.627, 7.192, "conv4_block23_1_relu", 0.772,
+         "c0ed64b8031c3730f411d2eb4eea35b5", "6343647c601c52e1368623803854d971"),
+        (152, 58.332, 10.905, "conv4_block36_1_relu", 0.780,
+         "ed17cf2e0169df9d443503ef94b23b33", "a49b44d1979771252814e80f8ec446f9"),
     )
 )  # fmt: skip
 
@@ -240,17 +285,28 @@ _CONVNEXT: Final = tuple(
         name=f"convnext{variant.lower()}", family="convnext", entry=f"keras.applications:ConvNeXt{variant}",
         arguments=_given(), keras_class=f"ConvNeXt{variant}",
         weights_files=(WeightsFile(f"{_SERVED}/convnext", f"convnext_{variant.lower()}_notop.h5", stated),),
+        topped_files=(WeightsFile(f"{_SERVED}/convnext", f"convnext_{variant.lower()}.h5", topped),),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="0..255", taps=("add", "layer_normalization"), n_features=n_features,
         licence="MIT", licence_source="facebookresearch/ConvNeXt, whose checkpoints they are",
         source="arXiv:2201.03545", heavy=variant in {"Large", "XLarge"},
     )
-    for variant, params_m, gmacs, n_features, top1, stated in (
-        ("Tiny", 27.820, 4.455, 1152, 0.813, "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1"),
-        ("Small", 49.455, 8.683, 1152, 0.823, "6fc8009faa2f00c1c1dfce59feea9b0745eb260a7dd11bee65c8e20843da6eab"),
-        ("Base", 87.566, 15.354, 1536, 0.853, "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45"),
-        ("Large", 196.230, 34.360, 2304, 0.863, "96f02b6f0753d4f543261bc9d09bed650f24dd6bc02ddde3066135b63d23a1cd"),
-        ("XLarge", 348.148, 60.919, 3072, 0.867, "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05"),
+    for variant, params_m, gmacs, n_features, top1, stated, topped in (
+        ("Tiny", 27.820, 4.455, 1152, 0.813,
+         "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
+         "8ae6e78ce2933352b1ef4008e6dd2f17bc40771563877d156bc6426c7cf503ff"),
+        ("Small", 49.455, 8.683, 1152, 0.823,
+         "6fc8009faa2f00c1c1dfce59feea9b0745eb260a7dd11bee65c8e20843da6eab",
+         "ce1277d8f1ee5a0ef0e171469089c18f5233860ceaf9b168049cb9263fd7483c"),
+        ("Base", 87.566, 15.354, 1536, 0.853,
+         "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45",
+         "52cbb006d3dadd03f6e095a8ca1aca47aecdd75acb4bc74bce1f5c695d0086e6"),
+        ("Large", 196.230, 34.360, 2304, 0.863,
+         "96f02b6f0753d4f543261bc9d09bed650f24dd6bc02ddde3066135b63d23a1cd",
+         "070c5ed9ed289581e477741d3b34beffa920db8cf590899d6d2c67fba2a198a6"),
+        ("XLarge", 348.148, 60.919, 3072, 0.867,
+         "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05",
+         "c1f5ccab661354fc3a79a10fa99af82f0fbf10ec65cb894a3ae0815f17a889ee"),
     )
 )  # fmt: skip
 
@@ -259,14 +315,15 @@ _DENSENET: Final = tuple(
         name=f"densenet{depth}", family="densenet", entry=f"keras.applications:DenseNet{depth}", arguments=_given(),
         keras_class=f"DenseNet{depth}",
         weights_files=(WeightsFile(f"{_SERVED}/densenet", f"densenet{depth}_{_TF_KERNELS}_notop.h5", stated),),
+        topped_files=(WeightsFile(f"{_SERVED}/densenet", f"densenet{depth}_{_TF_KERNELS}.h5", topped),),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="torch", taps=("pool4_conv", "relu"), n_features=n_features,
         licence="BSD-3-Clause", licence_source=_KERAS_2, source="arXiv:1608.06993",
     )
-    for depth, params_m, gmacs, n_features, top1, stated in (
-        (121, 7.038, 2.833, 1536, 0.750, "30ee3e1110167f948a6b9946edeeb738"),
-        (169, 12.643, 3.358, 2304, 0.762, "b8c4d4c20dd625c148057b9ff1c1176b"),
-        (201, 18.322, 4.289, 2816, 0.773, "c13680b51ded0fb44dff2d8f86ac8bb1"),
+    for depth, params_m, gmacs, n_features, top1, stated, topped in (
+        (121, 7.038, 2.833, 1536, 0.750, "30ee3e1110167f948a6b9946edeeb738", "9d60b8095a5708f2dcce2bca79d332c7"),
+        (169, 12.643, 3.358, 2304, 0.762, "b8c4d4c20dd625c148057b9ff1c1176b", "d699b8f76981ab1b30698df4c175e90b"),
+        (201, 18.322, 4.289, 2816, 0.773, "c13680b51ded0fb44dff2d8f86ac8bb1", "1ceb130c1ea1b78c3bf6114dbdfd8807"),
     )
 )  # fmt: skip
 
@@ -277,13 +334,16 @@ _NASNET: Final = tuple(
         weights_files=(
             WeightsFile(f"{_SERVED}/nasnet", f"nasnet_{variant}_no_top.h5", stated, f"NASNet-{variant}-no-top.h5"),
         ),
+        topped_files=(WeightsFile(f"{_SERVED}/nasnet", f"nasnet_{variant}.h5", topped, f"NASNet-{variant}.h5"),),
         size_px=size_px, least_px=32, params_m=params_m, gmacs=gmacs, top1=top1, top1_source=_KERAS_IO,
         pixels="-1..1", taps=("adjust_relu_1", "activation"), n_features=n_features,
         licence="Apache-2.0", licence_source=_KERAS_2, source="arXiv:1707.07012", heavy=variant == "large",
     )
-    for variant, size_px, params_m, gmacs, n_features, top1, stated in (
-        ("mobile", 224, 4.270, 0.563, 1584, 0.744, "1ed92395b5b598bdda52abe5c0dbfd63"),
-        ("large", 331, 84.917, 23.779, 6048, 0.825, "d81d89dc07e6e56530c4e77faddd61b5"),
+    for variant, size_px, params_m, gmacs, n_features, top1, stated, topped in (
+        ("mobile", 224, 4.270, 0.563, 1584, 0.744,
+         "1ed92395b5b598bdda52abe5c0dbfd63", "020fb642bf7360b370c678b08e0adf61"),
+        ("large", 331, 84.917, 23.779, 6048, 0.825,
+         "d81d89dc07e6e56530c4e77faddd61b5", "11577c9a518f0070763c2b964a382f17"),
     )
 )  # fmt: skip
 
@@ -292,13 +352,14 @@ _VGG: Final = tuple(
         name=f"vgg{depth}", family="vgg", entry=f"keras.applications:VGG{depth}", arguments=_given(),
         keras_class=f"VGG{depth}",
         weights_files=(WeightsFile(f"{_SERVED}/vgg{depth}", f"vgg{depth}_{_TF_KERNELS}_notop.h5", stated),),
+        topped_files=(WeightsFile(f"{_SERVED}/vgg{depth}", f"vgg{depth}_{_TF_KERNELS}.h5", topped),),
         size_px=224, least_px=32, params_m=params_m, gmacs=gmacs, top1=0.713, top1_source=_KERAS_IO,
         pixels="caffe", taps=(fine, "block5_pool"), n_features=1024,
         licence="CC-BY-4.0", licence_source=_KERAS_2, source="arXiv:1409.1556",
     )
-    for depth, params_m, gmacs, fine, stated in (
-        (16, 14.715, 15.347, "block5_conv3", "6d6bbae143d832006294945121d1f1fc"),
-        (19, 20.024, 19.508, "block5_conv4", "253f8cb515780f3b799900260a226db6"),
+    for depth, params_m, gmacs, fine, stated, topped in (
+        (16, 14.715, 15.347, "block5_conv3", "6d6bbae143d832006294945121d1f1fc", "64373286793e3c8b2b4e3219cbf3544b"),
+        (19, 20.024, 19.508, "block5_conv4", "253f8cb515780f3b799900260a226db6", "cbe5617147190e668d6c5d5026f83318"),
     )
 )  # fmt: skip
 
@@ -307,7 +368,11 @@ _INCEPTION: Final = (
         name="xception", family="xception", entry="keras.applications:Xception", arguments=_given(),
         keras_class="Xception",
         weights_files=(
-            WeightsFile(f"{_SERVED}/xception", f"xception_{_TF_KERNELS}_notop.h5", "b0042744bf5b25fce3cb969f33bebb97"),
+            WeightsFile(f"{_SERVED}/xception", f"xception_{_TF_KERNELS}_notop.h5",
+                        "b0042744bf5b25fce3cb969f33bebb97"),
+        ),
+        topped_files=(
+            WeightsFile(f"{_SERVED}/xception", f"xception_{_TF_KERNELS}.h5", "0a58e3b7378bc2990ea3b43d5981f1f6"),
         ),
         size_px=299, least_px=71, params_m=20.861, gmacs=8.355, top1=0.790, top1_source=_KERAS_IO,
         pixels="-1..1", taps=("block13_sepconv2_bn", "block14_sepconv2_act"), n_features=3072,
@@ -320,6 +385,10 @@ _INCEPTION: Final = (
             WeightsFile(f"{_SERVED}/inception_v3", f"inception_v3_{_TF_KERNELS}_notop.h5",
                         "bcbd6486424b2319ff4ef7d526e38f63"),
         ),
+        topped_files=(
+            WeightsFile(f"{_SERVED}/inception_v3", f"inception_v3_{_TF_KERNELS}.h5",
+                        "9a0d58056eeedaa3f26cb7ebd46da564"),
+        ),
         size_px=299, least_px=75, params_m=21.803, gmacs=5.711, top1=0.779, top1_source=_KERAS_IO,
         pixels="-1..1", taps=("activation", "mixed10"), n_features=2240,
         licence="Apache-2.0", licence_source=_KERAS_2, source="arXiv:1512.00567",
@@ -330,6 +399,10 @@ _INCEPTION: Final = (
         weights_files=(
             WeightsFile(f"{_SERVED}/inception_resnet_v2", f"inception_resnet_v2_{_TF_KERNELS}_notop.h5",
                         "d19885ff4a710c122648d3b5c3b684e4"),
+        ),
+        topped_files=(
+            WeightsFile(f"{_SERVED}/inception_resnet_v2", f"inception_resnet_v2_{_TF_KERNELS}.h5",
+                        "e693bd0210a403b3192acc6073ad2e96"),
         ),
         size_px=299, least_px=75, params_m=54.337, gmacs=13.154, top1=0.803, top1_source=_KERAS_IO,
         pixels="-1..1", taps=("activation", "conv_7b_ac"), n_features=1824,

@@ -21,8 +21,9 @@ from automl.recipe.yaml_text import YamlFault, parse_yaml
 LISTING: Final = "weights.yaml"
 MAX_BYTES: Final = 1_000_000  # of a listing; that of eight files has 5,000
 MAX_SHOWN: Final = 200  # characters of a wrong entry in a message
-KERAS_DEFAULTS: Final = {"include_top": True, "alpha": 1.0, "minimalistic": False}
+KERAS_DEFAULTS: Final = {"alpha": 1.0, "minimalistic": False}
 """What an entry means that does not say; other arguments: as in our rows."""
+IMAGENET_CLASSES: Final = 1000
 HEAD: Final = (
     "# Which file holds the weights of which backbone (a Keras class and its arguments), and where it is from.\n"
 )
@@ -43,15 +44,30 @@ class Entry:
     more: Mapping[str, object] = field(default_factory=dict, hash=False)  # the other keys
 
     @property
-    def size_px(self) -> object:
+    def size_px(self) -> int | None:
         """Edge of the input that the class was called with; None where the entry does not say."""
         shape = self.kwargs.get("input_shape")
-        return shape[0] if isinstance(shape, list) and shape else None
+        edge = shape[0] if isinstance(shape, list) and shape else None
+        return edge if isinstance(edge, int) else None
+
+    @property
+    def topped(self) -> bool:
+        """Whether the file has a top besides; also where the entry does not say, for that is Keras' default."""
+        return self.kwargs.get("include_top", True) is not False
 
     def fits(self, row: Backbone) -> bool:
-        """Whether the file holds this backbone: same class, and the same arguments where both name them."""
-        return self.backbone == row.keras_class and all(
-            self.kwargs.get(key, KERAS_DEFAULTS.get(key, value)) == value for key, value in row.arguments.items()
+        """Whether the file holds this backbone: same class, and the same arguments where both name them.
+
+        A top, if it has one, must be ImageNet's.
+        """
+        return (
+            self.backbone == row.keras_class
+            and (not self.topped or self.kwargs.get("classes", IMAGENET_CLASSES) == IMAGENET_CLASSES)
+            and all(
+                self.kwargs.get(key, KERAS_DEFAULTS.get(key, value)) == value
+                for key, value in row.arguments.items()
+                if key != "include_top"
+            )
         )
 
 

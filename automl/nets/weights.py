@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from automl.errors import FetchFailed, WrongWeights
-from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone
+from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, WeightsFile, by_distance
 from automl.nets.fetch import START, Progress, fetch_file, host_of, host_trouble, no_weights, unheard
 from automl.nets.listing import LISTING, Entry, read_listing
-from automl.types import WeightsFound
+from automl.types import Footprint, WeightsFound
 
 VARIABLE: Final = "AUTOML_WEIGHTS"
 MAX_NAMED: Final = 5  # files of a folder in a message
@@ -57,6 +57,8 @@ class Located:
     place: Place
     path: Path
     entry: Entry | None  # of the place's weights.yaml; None: it was told by its name
+    trained_px: int  # edge of the images that it was trained on
+    topped: bool = False  # it has ImageNet's top as well
 
 
 def keras_cache() -> Path:
@@ -72,25 +74,75 @@ def places(folder: Path | None, cache: Path | None = None) -> tuple[Place, ...]:
     return (*found, Place(path=cache or keras_cache(), named="Keras' cache"))
 
 
-def locate(row: Backbone, place: Place) -> Located | None:
-    """The file there that is said to hold the backbone's weights: by weights.yaml, else by name.
+def held(row: Backbone, place: Place) -> tuple[Located, ...]:
+    """All files there that are said to hold the backbone's weights: by weights.yaml; if that lists none, by name.
 
-    Of several entries that fit, the first that was trained at the backbone's native size, else the first.
-    Raises: WrongWeights: no such folder; weights.yaml cannot be read, or names a file that does not lie beside it.
+    Raises: WrongWeights: no such folder, or weights.yaml cannot be read.
     """
     _need_folder(place)
-    fitting = [entry for entry in read_listing(place.path) if entry.fits(row)]
-    if fitting:
-        entry = next((entry for entry in fitting if entry.size_px == row.size_px), fitting[0])
-        path = place.path / entry.file
-        if Path(entry.file).name != entry.file or not path.is_file():
-            raise WrongWeights(
-                f"{place.path / LISTING} names {entry.file!r} for {row.keras_class}, and {place.path} holds no such "
-                "file. Put the file there, or correct the listing."
-            )
-        return Located(row=row, place=place, path=path, entry=entry)
-    stored = _by_name(row, place.path)
-    return None if stored is None else Located(row=row, place=place, path=stored, entry=None)
+    listed = [
+        Located(
+            row=row,
+            place=place,
+            path=place.path / entry.file,
+            entry=entry,
+            trained_px=entry.size_px or row.size_px,
+            topped=entry.topped,
+        )
+        for entry in read_listing(place.path)
+        if entry.fits(row)
+    ]
+    by_name = (named(row, file, place) for file in row.files if not listed and (place.path / file.name).is_file())
+    return (*listed, *by_name)
+
+
+def named(row: Backbone, file: WeightsFile, place: Place) -> Located:
+    """A file there that is told by its name."""
+    return Located(
+        row=row,
+        place=place,
+        path=place.path / file.name,
+        entry=None,
+        trained_px=file.size_px or row.size_px,
+        topped=file in row.topped_files,
+    )
+
+
+def locate(row: Backbone, place: Place, size_px: int | None = None) -> Located | None:
+    """The file there that a run would take, whose images are packed at that size (None: the backbone's native one).
+
+    Of several the one that was trained nearest to it (catalogue.by_distance); then one without a top; then the first.
+    Raises: WrongWeights: as held; or weights.yaml names a file that does not lie beside it.
+    """
+    files = held(row, place)
+    if not files:
+        return None
+    best = min(files, key=lambda file: (by_distance(file.trained_px, size_px or row.size_px), file.topped))
+    if best.entry and (Path(best.entry.file).name != best.entry.file or not best.path.is_file()):
+        raise WrongWeights(
+            f"{place.path / LISTING} names {best.entry.file!r} for {row.keras_class}, and {place.path} holds no such "
+            "file. Put the file there, or correct the listing."
+        )
+    return best
+
+
+def first_located(row: Backbone, looked: Sequence[Place], size_px: int | None = None) -> Located | None:
+    """The file that a run would take, of the first place that has one. Raises: WrongWeights: as locate."""
+    return next((located for place in looked if (located := locate(row, place, size_px)) is not None), None)
+
+
+def takeable(row: Backbone, looked: Sequence[Place], possible_px: tuple[int, int]) -> tuple[Located, ...]:
+    """The files that a run could take while its images' size is not known. Args: possible_px: smallest and largest.
+
+    Raises: WrongWeights: as locate.
+    """
+    least, most = possible_px
+    place = next((place for place in looked if held(row, place)), None)
+    if place is None:
+        return ()
+    sizes = {min(max(file.trained_px, least), most) for file in held(row, place)}
+    found = [located for size_px in sorted(sizes) if (located := locate(row, place, size_px))]
+    return tuple({located.path: located for located in found}.values())
 
 
 def read(located: Located) -> WeightsFound:
@@ -119,6 +171,7 @@ def read(located: Located) -> WeightsFound:
         path=str(path.resolve()),
         sha256=checksum,
         licence="" if located.entry is None else located.entry.licence,
+        topped=located.topped,
     )
 
 
@@ -138,13 +191,12 @@ def need_known(place: Place) -> None:
     _need_folder(place)
     if place.named == "$AUTOML_WEIGHTS" and not any(place.path.iterdir()):
         return
-    entries = read_listing(place.path)
-    if any(_by_name(row, place.path) or any(entry.fits(row) for entry in entries) for row in BACKBONES):
+    if any(held(row, place) for row in BACKBONES):
         return
     names = sorted(path.name for path in place.path.iterdir())
-    held = ", ".join(map(repr, names[:MAX_NAMED])) + (", ..." if len(names) > MAX_NAMED else "")
+    there = ", ".join(map(repr, names[:MAX_NAMED])) + (", ..." if len(names) > MAX_NAMED else "")
     raise WrongWeights(
-        f"{place.path} holds no weights of any backbone, but {held or 'nothing'}. Wanted: files under the names that "
+        f"{place.path} holds no weights of any backbone, but {there or 'nothing'}. Wanted: files under the names that "
         f"Keras gives them, or a {LISTING} that says which is which. Correct {place.named}."
     )
 
@@ -154,6 +206,7 @@ def find_weights(
     folder: Path | None,
     settings: WeightsSettings,
     *,
+    size_px: int | None = None,
     warn: Warn,
     progress: Progress = unheard,
     cache: Path | None = None,
@@ -163,6 +216,7 @@ def find_weights(
     Args:
         folder: --weights.
         settings: whether pretrained weights are wanted at all, and whether they may be downloaded.
+        size_px: edge of the packed images; None: the backbone's native one.
         warn: told in one sentence why a download failed.
         progress: told the bytes of a download.
         cache: Keras' own folder, unless given.
@@ -171,12 +225,10 @@ def find_weights(
     """
     if not (row.pretrained and settings.pretrained):
         return _random(row)
-    for place in places(folder, cache):
-        if located := locate(row, place):
-            return read(located)
-    if settings.download and (path := _download(row, cache or keras_cache(), warn, progress)):
-        place = Place(path=path.parent, named="Keras' cache")
-        return replace(read(Located(row=row, place=place, path=path, entry=None)), source="download")
+    if located := first_located(row, places(folder, cache), size_px):
+        return read(located)
+    if settings.download and (located := _download(row, size_px, cache or keras_cache(), warn, progress)):
+        return replace(read(located), source="download")
     return _random(row)
 
 
@@ -186,6 +238,7 @@ class Weighted:
 
     row: Backbone
     weights: WeightsFound
+    footprint: Footprint | None = None  # what it takes on this machine; None: not measured
 
 
 def with_weights(
@@ -193,6 +246,7 @@ def with_weights(
     folder: Path | None,
     settings: WeightsSettings,
     *,
+    size_px: int | None = None,
     warn: Warn,
     progress: Progress = unheard,
     cache: Path | None = None,
@@ -208,7 +262,10 @@ def with_weights(
         for place in places(folder, cache):
             need_known(place)
     found = tuple(
-        Weighted(row=row, weights=find_weights(row, folder, settings, warn=warn, progress=progress, cache=cache))
+        Weighted(
+            row=row,
+            weights=find_weights(row, folder, settings, size_px=size_px, warn=warn, progress=progress, cache=cache),
+        )
         for row in rows
     )
     missing = [one for one in found if one.weights.source == "random" and one.row.pretrained and settings.pretrained]
@@ -247,22 +304,18 @@ def _need_folder(place: Place) -> None:
         raise WrongWeights(f"{place.path} is not a folder. Wanted: a folder with weights files. Correct {place.named}.")
 
 
-def _by_name(row: Backbone, folder: Path) -> Path | None:
-    """The first of the names under which Keras stores these weights that the folder holds."""
-    return next((folder / file.name for file in row.weights_files if (folder / file.name).is_file()), None)
-
-
 def _random(row: Backbone) -> WeightsFound:
     return WeightsFound(backbone=row.name, source="random", path="", sha256="")
 
 
-def _download(row: Backbone, cache: Path, warn: Warn, progress: Progress) -> Path | None:
-    """Fetch the preferred file into Keras' cache, where Keras finds it as well."""
-    file = row.weights_files[0]
+def _download(row: Backbone, size_px: int | None, cache: Path, warn: Warn, progress: Progress) -> Located | None:
+    """Fetch the file that was trained nearest to that size into Keras' cache, where Keras finds it as well."""
+    file = row.weights_file(size_px)
     if host_trouble(host_of(file.url)):
         return None
     try:
-        return fetch_file(file, cache, progress=progress)
+        fetch_file(file, cache, progress=progress)
     except FetchFailed as error:
         warn(f"the weights of {row.name} could not be downloaded: {error}")
         return None
+    return named(row, file, Place(path=cache, named="Keras' cache"))

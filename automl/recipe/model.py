@@ -28,6 +28,7 @@ RateRange = Annotated[tuple[Rate, Rate], AfterValidator(low_first)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 DropoutRange = Annotated[tuple[Dropout, Dropout], AfterValidator(low_first)]
 Names = Annotated[tuple[str, ...], AfterValidator(no_repeats)]
+Most = Literal["none"] | Annotated[float, Field(gt=0)]  # an upper limit; "none": there is none
 
 
 class Section(BaseModel):
@@ -116,6 +117,11 @@ class Pack(Section):
     )
     max_disk_mb: float = Field(100_000, gt=0, description="megabytes that packed pixels may take where store is auto")
 
+    @property
+    def possible_px(self) -> tuple[int, int]:
+        """The smallest and the largest size that images may be packed at, before they were seen."""
+        return (1, self.max_size_px) if self.size_px == "auto" else (self.size_px, self.size_px)
+
 
 class Weights(Section):
     """Where pretrained weights may come from."""
@@ -140,6 +146,21 @@ class Pick(Section):
         "a quarter of the sample goes on to the half, and so on",
     )
     max_params_m: float = Field(1000, gt=0, description="leave out backbones with more parameters, in millions")
+    max_latency_ms: Most = Field(
+        "none",
+        description="leave out backbones that take longer for an image of the packed size in onnxruntime on this "
+        "machine, at 1 thread, in fp32; measured once a backbone, and remembered",
+    )
+    max_memory_mb: Most = Field(
+        "none",
+        description="leave out backbones whose network takes more memory: what a fresh process gains at most when it "
+        "opens the model in onnxruntime and answers an image; measured with the latency",
+    )
+    licences: Names = Field(
+        (),
+        description="licences of pretrained weights that are accepted, as in [Apache-2.0, MIT]; empty: all. What a "
+        "weights.yaml says of the file goes before docs/cli.md; one that is not known is not accepted",
+    )
 
 
 class Space(Section):

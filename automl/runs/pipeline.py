@@ -33,7 +33,15 @@ from automl.runs.rehearsal import rehearse
 from automl.runs.settings import flatten
 from automl.runs.stops import DECIDED_HERE, Found, let_pass, stopped, stops
 from automl.runtime.children import Children
-from automl.stage_table import BUNDLE_FAULTS, FINGERPRINT, NEED_WEIGHTS_FOLDERS, STAGE_NAMES, STAGES, Stage
+from automl.stage_table import (
+    BUNDLE_FAULTS,
+    FINGERPRINT,
+    NEED_CANDIDATES,
+    NEED_WEIGHTS_FOLDERS,
+    STAGE_NAMES,
+    STAGES,
+    Stage,
+)
 
 FIRST_DEPLOYABLE: Final = "pick"
 """The stage after which there is a model that could be shipped."""
@@ -97,6 +105,8 @@ def _go(run: Run) -> dict[str, Any]:
         resources.need_folder(run.request.exports, "exported bundles (--exports)")
         resources.need_place(run.request.exports, run.folder)
         resources.need_memory()
+    if FIRST_DEPLOYABLE not in begun and last is None:
+        load_entry(NEED_CANDIDATES)(recipe, run.request.weights)
     if "check" not in begun:
         models = " and the models" if last is None else ""
         resources.need_room(run.folder.root, run.least_room_mb, f"the packed images{models}")

@@ -6,19 +6,19 @@ looked for each time, because they come and go.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from automl.recipe.model import Recipe
 from automl.runs.atomic import write_json
+from automl.runs.cache import remember, remembered
 from automl.runs.done import fingerprint_of
 from automl.runs.folder import RunFolder
 from automl.runtime.children import Children
 
+CACHE: Final = "rehearsals.json"
 ENTRY: Final = "automl.stages.rehearse:rehearse"
 DECIDES: Final = ("automl", "tensorflow", "keras", "onnx", "onnxruntime", "numpy")
 """Packages whose change can break the export path."""
@@ -33,12 +33,13 @@ def rehearse(
 
     Raises: what the child raises: WrongWeights, StageFailed and others, saying what is missing.
     """
-    cache = cache_file()
-    known = _read(cache)
+    known = remembered(CACHE)
     before = {name: known[key] for name in (*recipe.backbones, "smallnet") if (key := key_of(name, recipe)) in known}
     arguments = {
         "backbones": list(recipe.backbones),
         "weights": recipe.weights.model_dump(mode="json"),
+        "pick": recipe.pick.model_dump(mode="json"),
+        "possible_px": list(recipe.pack.possible_px),
         "folder": None if weights is None else str(weights.absolute()),
         "variants": list(recipe.compress.variants),
         "known": list(before),
@@ -50,29 +51,10 @@ def rehearse(
     assert isinstance(tried, Mapping)
     seconds = {name: facts.get("seconds") for name, facts in {**before, **tried}.items()}
     write_json(folder.rehearsal_json, {**result, "seconds": seconds})
-    fresh = {key_of(name, recipe): facts for name, facts in tried.items()}
-    if fresh:
-        try:
-            write_json(cache, {**known, **fresh})
-        except OSError:
-            return  # a cache that cannot be written costs the next run half a minute, and this one nothing
+    remember(CACHE, {key_of(name, recipe): facts for name, facts in tried.items()})
 
 
 def key_of(backbone: str, recipe: Recipe) -> str:
     """One rehearsal's identity: the backbone, the variants, and the versions that could change the outcome."""
     versions = {name: metadata.version(name) for name in DECIDES}
     return f"{backbone}-{fingerprint_of({'variants': list(recipe.compress.variants), **versions})[:16]}"
-
-
-def cache_file() -> Path:
-    """Where rehearsals are remembered: $XDG_CACHE_HOME/automl, else ~/.cache/automl."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "automl" / "rehearsals.json"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return {key: facts for key, facts in known.items() if isinstance(facts, dict)} if isinstance(known, dict) else {}

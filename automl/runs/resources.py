@@ -33,7 +33,7 @@ def pack_mb(n_images: int, size_px: int) -> float:
 def room_needed_mb(recipe: Recipe, n_images: int, *, models_mb: float = MODELS_MB) -> float:
     """Megabytes a run may write at most: its pixels at the largest size that the recipe allows, and its models."""
     pack = recipe.pack
-    packed = BOTH * pack_mb(n_images, pack.max_size_px) if pack.size_px == "auto" else pack_mb(n_images, pack.size_px)
+    packed = pack_mb(n_images, max(pack.possible_px)) * (BOTH if pack.size_px == "auto" else 1)
     return {"raw": packed, "auto": min(packed, pack.max_disk_mb), "files": 0.0}[pack.store] + models_mb
 
 

@@ -12,10 +12,12 @@ from automl.types import WeightsFound
 
 
 def load_weights(arguments: Mapping[str, Any]) -> dict[str, object]:
-    """Args: arguments: {"backbone", "path"}. Returns: {"fault"}: why the network does not take the file, or ""."""
+    """Args: arguments: {"backbone", "path", "topped"}. Returns: {"fault"}: why the network does not take it, or ""."""
     row = backbone_named(arguments["backbone"])
     try:
-        check_weights_fit(row, WeightsFound(backbone=row.name, source="folder", path=arguments["path"], sha256=""))
+        path, topped = arguments["path"], arguments["topped"]
+        found = WeightsFound(backbone=row.name, source="folder", path=path, sha256="", topped=topped)
+        check_weights_fit(row, found)
     except WrongWeights as error:
         return {"fault": str(error)}
     except RuntimeError as error:  # as HDF5's library has it of damaged files

@@ -10,17 +10,16 @@ import shutil
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.nets.candidates import candidates
 from automl.nets.learning_curve import answers_by_size, curve_points, more_data
 from automl.nets.mirrored import flip_is_safe
 from automl.nets.probe import Probe
 from automl.nets.ranking import rank, shortlist
-from automl.nets.weights import with_weights
 from automl.records import Checked, Packed, Picked
 from automl.runtime.context import StageContext
 from automl.stages.baselines import fit_baselines
 from automl.stages.chosen import FEATURES, complete, on_validation
 from automl.stages.first_network import FIRST, FRESH, save_first, save_fresh
+from automl.stages.footprint import with_footprints, within_limits
 from automl.stages.pick_data import Data, load_data
 from automl.stages.pick_reuse import inputs_of, inputs_with
 from automl.stages.pick_rounds import begin_rounds, compare_sizes, judge_all
@@ -35,7 +34,8 @@ def run(ctx: StageContext) -> Picked:
     on after the last. What an earlier pick of the run computed from the same inputs is taken over.
 
     Reads: the stores of pixels, pack's index, check/images.csv. Writes: see records.Picked.
-    Raises: StageFailed: no backbone could be judged, or the saved network differs from its probe.
+    Raises: RecipeError: the recipe's limits leave no backbone; WrongWeights: a folder of weights is wrong; StageFailed:
+        no backbone could be judged, or the saved network differs from its probe.
     """
     warnings: list[str] = []
 
@@ -44,14 +44,12 @@ def run(ctx: StageContext) -> Picked:
         ctx.warn(text)
 
     checked, packed = ctx.record(Checked), ctx.record(Packed)
-    choice = candidates(ctx.recipe.backbones, size_px=max(packed.sizes_px), max_params_m=ctx.recipe.pick.max_params_m)
-    for note in choice.notes:
-        warn(note)
-    weighted = with_weights(choice.rows, ctx.weights, ctx.recipe.weights, warn=warn)
+    weighted = within_limits(ctx, max(packed.sizes_px), warn)
     rounds = begin_rounds(ctx, warn, packed.per_part["train"])
     sizes, compared, size_reason = compare_sizes(rounds, weighted, packed.sizes_px)
     judged = judge_all(rounds, [one for one in weighted if one.row.name not in rounds.broken], sizes)
     ranking, reason = rank(judged, seed=ctx.recipe.seed)
+    ranking = with_footprints(ranking, weighted)
     best = ranking[0]
     one = next(one for one in weighted if one.row.name == best.backbone)
     data = load_data(ctx, best.size_px)

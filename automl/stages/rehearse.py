@@ -17,8 +17,9 @@ from automl.graph.writer import write_onnx
 from automl.nets.build import build_network, check_weights_fit
 from automl.nets.catalogue import SMALLNET, Backbone, backbone_named
 from automl.nets.fetch import in_megabytes
-from automl.nets.weights import with_weights
-from automl.recipe.model import Weights
+from automl.nets.limits import known_limits
+from automl.nets.weights import places, read, takeable, with_weights
+from automl.recipe.model import Pick, Weights
 from automl.runtime.child import this_childs_front
 from automl.types import Network
 
@@ -37,13 +38,17 @@ def rehearse(arguments: Mapping[str, Any]) -> dict[str, object]:
     Raises: WrongWeights, StageFailed.
     """
     front = this_childs_front()
-    settings = Weights.model_validate(arguments["weights"])
+    settings, limits = Weights.model_validate(arguments["weights"]), Pick.model_validate(arguments["pick"])
     folder = None if arguments["folder"] is None else Path(arguments["folder"])
-    rows = [backbone_named(name) for name in arguments["backbones"]]
+    named, (least_px, most_px) = [backbone_named(name) for name in arguments["backbones"]], arguments["possible_px"]
+    rows, taken = known_limits(named, limits, settings, places(folder), most_px)
+    for out in taken:
+        if out.by == "pick.licences":  # a weights.yaml may state another one than the catalogue does
+            front.warn(out.note)
     front.progress(0, len(rows), "looking for weights")
     said: list[str] = []
     heard = in_megabytes(lambda done, total: front.progress(done, total, "MB of weights fetched"))
-    weighted = with_weights(rows, folder, settings, warn=said.append, progress=heard)
+    weighted = with_weights(rows, folder, settings, size_px=most_px, warn=said.append, progress=heard)
     if {one.row.name for one in weighted} != {
         row.name for row in rows
     }:  # pick warns for the record; here whoever goes home hears it in time
@@ -51,7 +56,9 @@ def rehearse(arguments: Mapping[str, Any]) -> dict[str, object]:
             front.warn(text)
     for number, one in enumerate(weighted):
         front.progress(number, len(weighted), f"weights of {one.row.name}")
-        check_weights_fit(one.row, one.weights)
+        if one.weights.source != "random":
+            for file in takeable(one.row, places(folder), (least_px, most_px)):
+                check_weights_fit(one.row, read(file))
     found = {one.row.name: one.weights.source for one in weighted}
     tried: dict[str, dict[str, float]] = {}
     # The small net as well: pick turns to it for images under 64 px, and check has yet to see them.

@@ -14,11 +14,11 @@ from typing import IO, Final, Literal
 from automl.errors import FetchFailed, UsageError
 from automl.nets.fetch import stated_fault
 from automl.nets.listing import LISTING, Entry, listing_text
-from automl.nets.weights import Located, Place, keras_cache, places, read
+from automl.nets.weights import Located, Place, first_located, keras_cache, places, read
 from automl.recipe.model import Recipe
 from automl.runs.atomic import write_with
 from automl.runs.refused import in_words
-from automl.weights.stock import Hear, fetch_first, first_located, needed_rows
+from automl.weights.stock import Hear, fetch_nearest, needed_rows
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,150}\.h5")
 """The names that files have in a bundle: no paths, nothing that a terminal or a file system could misread."""
@@ -67,21 +67,18 @@ def _gathered(recipe: Recipe, folder: Path | None, hear: Hear) -> list[Located]:
     """The files that the recipe needs. Raises: FetchFailed: some can be had nowhere; all of them are told."""
     found: list[Located] = []
     missing: list[str] = []
-    looked = places(folder)
+    looked, most_px = places(folder), max(recipe.pack.possible_px)
+    cache = Place(path=keras_cache(), named="Keras' cache")
     for row in needed_rows(recipe):
-        if located := first_located(row, looked):
+        if located := first_located(row, looked, most_px):
             found.append(located)
         elif not recipe.weights.download:
             missing.append(f"{row.name}: not here, and the recipe forbids downloads (weights.download)")
         else:
             try:
-                path = fetch_first(row, keras_cache(), hear)
+                found.append(fetch_nearest(row, most_px, cache, hear))
             except FetchFailed as error:
                 missing.append(f"{row.name}: {error}")
-            else:
-                found.append(
-                    Located(row=row, place=Place(path=path.parent, named="Keras' cache"), path=path, entry=None)
-                )
     if missing:
         raise FetchFailed(
             f"the weights of {len(missing)} backbone(s) can be had nowhere:"
@@ -98,13 +95,17 @@ def entry_of(located: Located) -> Entry:
     checksum = read(located).sha256
     size = path.stat().st_size
     if located.entry is not None:
-        kwargs: Mapping[str, object] = {**row.arguments, **located.entry.kwargs}
+        kwargs: Mapping[str, object] = {**row.arguments, **located.entry.kwargs, "include_top": located.topped}
         licence = located.entry.licence or row.licence
         return replace(located.entry, kwargs=kwargs, sha256=checksum, size=size, licence=licence)
     return Entry(
         file=path.name,
         backbone=row.keras_class,
-        kwargs=dict(row.arguments),
+        kwargs={
+            **row.arguments,
+            "include_top": located.topped,
+            "input_shape": [located.trained_px, located.trained_px, 3],
+        },
         sha256=checksum,
         size=size,
         licence=row.licence,
@@ -114,7 +115,7 @@ def entry_of(located: Located) -> Entry:
 
 def _source_of(located: Located) -> str:
     """Where a file that was told by its name comes from, as far as that can be known."""
-    served = next(file for file in located.row.weights_files if file.name == located.path.name)
+    served = next(file for file in located.row.files if file.name == located.path.name)
     with located.path.open("rb") as file:
         if stated_fault(served, file):
             return f"unknown: its bytes are not those of {served.url}"

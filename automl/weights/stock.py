@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from automl.errors import FetchFailed, WrongWeights
-from automl.nets.catalogue import BACKBONES, Backbone, WeightsFile
+from automl.nets.catalogue import BACKBONES, Backbone
 from automl.nets.fetch import fetch_file, in_megabytes
 from automl.nets.listing import read_listing
-from automl.nets.weights import Located, Place, keras_cache, locate, need_known, places
+from automl.nets.weights import Located, Place, first_located, keras_cache, named, need_known, places
 from automl.recipe.model import Recipe
 
 BYTES_PER_WEIGHT: Final = 4
@@ -53,20 +53,18 @@ def list_stock(recipe: Recipe, folder: Path | None) -> tuple[Stocked, ...]:
         read_listing(place.path)
     needed = needed_rows(recipe)
     rows = (*needed, *(row for row in BACKBONES if row.pretrained and row not in needed))
-    return tuple(_stocked(row, looked, needed=row in needed) for row in rows)
+    most_px = max(recipe.pack.possible_px)
+    return tuple(_stocked(row, looked, most_px, needed=row in needed) for row in rows)
 
 
-def _stocked(row: Backbone, looked: tuple[Place, ...], *, needed: bool) -> Stocked:
+def _stocked(row: Backbone, looked: tuple[Place, ...], size_px: int, *, needed: bool) -> Stocked:
     try:
-        located = first_located(row, looked)
+        located = first_located(row, looked, size_px)
     except WrongWeights as error:
-        return _absent(row, "wrong", needed=needed, fault=str(error))
-    return _absent(row, "missing", needed=needed) if located is None else _present(located, "here", needed=needed)
-
-
-def first_located(row: Backbone, looked: tuple[Place, ...]) -> Located | None:
-    """The file that a run would take. Raises: WrongWeights: as locate."""
-    return next((located for place in looked if (located := locate(row, place)) is not None), None)
+        return _absent(row, size_px, "wrong", needed=needed, fault=str(error))
+    if located is None:
+        return _absent(row, size_px, "missing", needed=needed)
+    return _present(located, "here", needed=needed)
 
 
 def fetch_stock(recipe: Recipe, folder: Path | None, to: Path | None, hear: Hear) -> tuple[Stocked, ...]:
@@ -81,34 +79,30 @@ def fetch_stock(recipe: Recipe, folder: Path | None, to: Path | None, hear: Hear
     """
     place = Place(path=keras_cache() if to is None else to, named="Keras' cache" if to is None else "--to")
     looked = places(folder) if to is None else ((place,) if to.exists() else ())
-    return tuple(_fetched(row, looked, place, hear) for row in needed_rows(recipe))
+    most_px = max(recipe.pack.possible_px)
+    return tuple(_fetched(row, looked, most_px, place, hear) for row in needed_rows(recipe))
 
 
-def _fetched(row: Backbone, looked: tuple[Place, ...], to: Place, hear: Hear) -> Stocked:
-    located = first_located(row, looked)
+def _fetched(row: Backbone, looked: tuple[Place, ...], size_px: int, to: Place, hear: Hear) -> Stocked:
+    located = first_located(row, looked, size_px)
     if located is not None:
         return _present(located, "here", needed=True)
     try:
-        path = fetch_first(row, to.path, hear)
+        return _present(fetch_nearest(row, size_px, to, hear), "fetched", needed=True)
     except FetchFailed as error:
-        return _absent(row, "failed", needed=True, fault=str(error))
-    return _present(Located(row=row, place=to, path=path, entry=None), "fetched", needed=True)
+        return _absent(row, size_px, "failed", needed=True, fault=str(error))
 
 
-def fetch_first(row: Backbone, folder: Path, hear: Hear) -> Path:
-    """Fetch the preferred file of a backbone. Raises: FetchFailed, DiskFull: as fetch_file."""
-    file = preferred(row)
+def fetch_nearest(row: Backbone, size_px: int, to: Place, hear: Hear) -> Located:
+    """Fetch the file of a backbone for images of that size. Raises: FetchFailed, DiskFull: as fetch_file."""
+    file = row.weights_file(size_px)
     hear({"event": "stage started", "stage": "fetch", "does": file.url})
 
     def tell(done: int, total: int) -> None:
         hear({"event": "progress", "stage": "fetch", "done": done, "total": total, "text": f"MB of {file.name}"})
 
-    return fetch_file(file, folder, progress=in_megabytes(tell))
-
-
-def preferred(row: Backbone) -> WeightsFile:
-    """The file that is fetched, of those that hold the backbone's weights."""
-    return row.weights_files[0]
+    fetch_file(file, to.path, progress=in_megabytes(tell))
+    return named(row, file, to)
 
 
 def _present(located: Located, state: Literal["here", "fetched"], *, needed: bool) -> Stocked:
@@ -127,11 +121,13 @@ def _present(located: Located, state: Literal["here", "fetched"], *, needed: boo
 
 def served_at(row: Backbone, path: Path) -> str:
     """The address from which Keras fetches a file of that name; "" where it knows none."""
-    return next((file.url for file in row.weights_files if file.name == path.name), "")
+    return next((file.url for file in row.files if file.name == path.name), "")
 
 
-def _absent(row: Backbone, state: Literal["missing", "wrong", "failed"], *, needed: bool, fault: str = "") -> Stocked:
-    file = preferred(row)
+def _absent(
+    row: Backbone, size_px: int, state: Literal["missing", "wrong", "failed"], *, needed: bool, fault: str = ""
+) -> Stocked:
+    file = row.weights_file(size_px)
     return Stocked(
         backbone=row.name,
         needed=needed,

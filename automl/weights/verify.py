@@ -20,7 +20,7 @@ from automl.weights.stock import Hear
 
 LOAD: Final = "automl.stages.load_weights:load_weights"
 
-Load = Callable[[Backbone, Path], str]  # why the network does not take the file; "": it does
+Load = Callable[[Backbone, Path, bool], str]  # topped or not; why the network does not take the file; "": it does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,7 @@ class Claim:
     rows: tuple[Backbone, ...]
     entry: Entry | None  # of weights.yaml; None: it was told by its name
     served: WeightsFile | None  # under this name by Keras; None: it was told by weights.yaml
+    topped: bool  # it has ImageNet's top as well
 
 
 def verify_stock(folder: Path | None, hear: Hear) -> tuple[Verified, ...]:
@@ -64,8 +65,8 @@ def verify_stock(folder: Path | None, hear: Hear) -> tuple[Verified, ...]:
         log = Path(scratch) / "log.txt"
         with Children(log, lambda _: None) as children:
 
-            def load(row: Backbone, path: Path) -> str:
-                arguments = {"backbone": row.name, "path": str(path)}
+            def load(row: Backbone, path: Path, topped: bool) -> str:
+                arguments = {"backbone": row.name, "path": str(path), "topped": topped}
                 try:
                     return str(children.run("keras", LOAD, arguments, log=log)["fault"])
                 except AutomlError as error:  # a damaged file may kill the process that reads it
@@ -79,12 +80,14 @@ def claims_in(place: Place) -> Iterator[Claim]:
     entries = read_listing(place.path)
     for entry in entries:
         rows = tuple(row for row in BACKBONES if row.pretrained and entry.fits(row))
-        yield Claim(path=place.path / entry.file, where=place.named, rows=rows, entry=entry, served=None)
+        path = place.path / entry.file
+        yield Claim(path=path, where=place.named, rows=rows, entry=entry, served=None, topped=entry.topped)
     listed = {entry.file for entry in entries}
     for row in BACKBONES:
-        for file in row.weights_files:
-            if file.name not in listed and (place.path / file.name).is_file():
-                yield Claim(path=place.path / file.name, where=place.named, rows=(row,), entry=None, served=file)
+        for file in row.files:
+            path, topped = place.path / file.name, file in row.topped_files
+            if file.name not in listed and path.is_file():
+                yield Claim(path=path, where=place.named, rows=(row,), entry=None, served=file, topped=topped)
 
 
 def judged(claims: Sequence[Claim], load: Load, hear: Hear) -> Iterator[Verified]:
@@ -93,7 +96,7 @@ def judged(claims: Sequence[Claim], load: Load, hear: Hear) -> Iterator[Verified
     for number, claim in enumerate(claims):
         hear({"event": "progress", "stage": "verify", "done": number, "total": len(claims), "text": claim.path.name})
         found = _bytes_judged(claim)
-        faults = (load(row, claim.path) for row in claim.rows) if found.ok else iter(())
+        faults = (load(row, claim.path, claim.topped) for row in claim.rows) if found.ok else iter(())
         fault = next((fault for fault in faults if fault), found.fault)
         yield replace(found, ok=not fault, fault=fault)
 

@@ -165,6 +165,7 @@ def counted(weights: Any) -> int:
 def keras_fetches_the_files_of_its_row(row: Backbone, folder: Path) -> None:
     if not row.pretrained:
         assert not row.keras_class
+        assert row.files == ()
         return
     fetched: list[tuple[str, str, str | None]] = []
 
@@ -174,20 +175,44 @@ def keras_fetches_the_files_of_its_row(row: Backbone, folder: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(KERAS_FETCHES, note)
-        with pytest.raises(Fetched):
-            shapes_alone(lambda: keras_own(row, row.size_px, weights="imagenet"))
+        for top in (False, True):
+            with pytest.raises(Fetched):
+                shapes_alone(lambda: keras_own(row, row.size_px, weights="imagenet", include_top=top))  # noqa: B023
     keras.utils.clear_session()
-    stored = row.weights_files[0]
-    assert fetched == [(stored.name, stored.url, stored.stated or None)]
+    stored = (row.weights_files[0], row.topped_files[0])
+    assert fetched == [(file.name, file.url, file.stated or None) for file in stored]
+    assert [file.size_px for file in row.weights_files] == [file.size_px for file in row.topped_files]
+
+
+def with_weights(model: Any) -> list[Any]:
+    return [layer for layer in model.layers if layer.weights]
+
+
+def keras_own_with_its_top_begins_with_its_layers(row: Backbone, folder: Path) -> None:
+    """So a file with a top holds the backbone's numbers at the same places."""
+    if not row.pretrained:
+        return
+    own = with_weights(native(row.name))
+    theirs = with_weights(shapes_alone(lambda: keras_own(row, row.size_px, weights=None, include_top=True)))
+    assert 1 <= len(theirs) - len(own) <= 3
+    for ours, other in zip(own, theirs, strict=False):
+        assert [weight.shape for weight in ours.weights] == [weight.shape for weight in other.weights]
+        # ConvNeXt's last norm is the first layer of the top, where there is one.
+        assert plain(ours) in (plain(other), "layer_normalization" if other.name.endswith("_head_layernorm") else None)
+
+
+def plain(layer: Any) -> str:
+    """The name without Keras' own numbering."""
+    return re.sub(r"_\d+$", "", layer.name)
 
 
 class Fetched(Exception):
     """Keras asked for a file."""
 
 
-def keras_own(row: Backbone, size_px: int, *, weights: str | None) -> Any:
+def keras_own(row: Backbone, size_px: int, *, weights: str | None, include_top: bool = False) -> Any:
     """The network as its users get it from keras.applications."""
-    arguments = {key: value for key, value in row.arguments.items() if key != "variant"}
+    arguments = {key: value for key, value in row.arguments.items() if key != "variant"} | {"include_top": include_top}
     return getattr(keras.applications, row.keras_class)(weights=weights, input_shape=(size_px, size_px, 3), **arguments)
 
 
@@ -224,6 +249,20 @@ def it_says_of_bytes_what_keras_own_says_of_its_preprocessed_pixels(row: Backbon
     assert max_difference(answer(ours, pixels), wanted) < 1e-3
 
 
+def a_file_with_its_top_gives_it_the_same_numbers(row: Backbone, folder: Path) -> None:
+    if not row.pretrained:
+        return
+    path = folder / "topped.h5"
+    # Dense tops know one size alone; the others' numbers are those of any.
+    theirs = keras_own(row, row.size_px if row.family == "vgg" else row.least_px, weights=None, include_top=True)
+    write_legacy(path, shake(theirs))
+    ours = build_backbone(row, row.least_px)
+    load_pretrained(ours, WeightsFound(backbone=row.name, source="cache", path=str(path), sha256="", topped=True))
+    for own, other in zip(with_weights(ours), with_weights(theirs), strict=False):
+        for given, wanted in zip(own.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(given, wanted)
+
+
 def answer(network: Any, images: np.ndarray) -> np.ndarray:
     """Of a backbone, whose inputs Keras keeps as a list."""
     return np.asarray(keras.Model(network.inputs[0], network.outputs[0])(images, training=False))
@@ -254,30 +293,44 @@ SHAPES: tuple[Law, ...] = (
     layers_have_the_agreed_names,
     frozen_the_head_alone_trains_and_unfrozen_all_but_statistics,
     keras_fetches_the_files_of_its_row,
+    keras_own_with_its_top_begins_with_its_layers,
 )
 NUMBERS: tuple[Law, ...] = (
     outputs_are_finite_and_probabilities_sum_to_1_for_black_white_and_noise,
     bytes_and_floats_are_one,
     weights_survive_their_file,
     it_says_of_bytes_what_keras_own_says_of_its_preprocessed_pixels,
+    a_file_with_its_top_gives_it_the_same_numbers,
 )
 SMALLEST = {row.name for row in smallest_members()}
 
 
-def marked(rows: tuple[Backbone, ...]) -> list[Any]:
-    return [pytest.param(row, id=row.name, marks=() if row.name in SMALLEST else (pytest.mark.slow,)) for row in rows]
+QUICKLY_TOPPED = {"mobilenet", "mobilenetv2", "mobilenetv3", "efficientnet", "efficientnetv2", "convnext"}
+"""Families whose networks with a top are built and written in a few seconds; VGG's top has 124 million weights."""
 
 
-@pytest.mark.parametrize("law", SHAPES, ids=lambda law: law.__name__)
-@pytest.mark.parametrize("row", marked(BACKBONES))
+def marked(rows: tuple[Backbone, ...], laws: tuple[Law, ...]) -> list[Any]:
+    """Each law over each row; slow are all but the smallest members, and what takes long even of them."""
+
+    def is_slow(row: Backbone, law: Law) -> bool:
+        takes_long = law is a_file_with_its_top_gives_it_the_same_numbers and row.family not in QUICKLY_TOPPED
+        return row.name not in SMALLEST or takes_long
+
+    return [
+        pytest.param(row, law, id=f"{row.name}-{law.__name__}", marks=(pytest.mark.slow,) if is_slow(row, law) else ())
+        for row in rows
+        for law in laws
+    ]
+
+
+@pytest.mark.parametrize(("row", "law"), marked(BACKBONES, SHAPES))
 def test_backbone_has_the_shapes_of_its_row(row: Backbone, law: Law, tmp_path: Path) -> None:
     law(row, tmp_path)
 
 
 # Keras says of MobileNets smaller than any it trained which weights it takes.
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined:UserWarning")
-@pytest.mark.parametrize("law", NUMBERS, ids=lambda law: law.__name__)
-@pytest.mark.parametrize("row", marked(tuple(row for row in BACKBONES if not row.heavy)))
+@pytest.mark.parametrize(("row", "law"), marked(tuple(row for row in BACKBONES if not row.heavy), NUMBERS))
 def test_backbone_obeys_law(row: Backbone, law: Law, tmp_path: Path) -> None:
     law(row, tmp_path)
 

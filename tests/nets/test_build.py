@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from keras import layers
 
 from automl.errors import StageFailed, WrongWeights
+from automl.nets import build
 from automl.nets.build import (
     build_backbone,
     build_extractor,
@@ -118,6 +120,52 @@ def test_a_file_that_reaches_into_another_is_refused_before_it_is_read(backbone:
 
 
 @pytest.fixture(scope="module")
+def topped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MobileNet 0.25 with its top, as Keras writes it; without training."""
+    path = tmp_path_factory.mktemp("topped") / "mobilenet_2_5_224_tf.h5"
+    return write_legacy(path, keras.applications.MobileNet(alpha=0.25, weights=None))
+
+
+def test_a_file_with_a_top_gives_a_backbone_of_any_size_its_numbers(topped: Path) -> None:
+    backbone = build_backbone(backbone_named("mobilenet_025"), 32)
+    load_pretrained(backbone, replace(found(topped, "mobilenet_025"), topped=True))
+    with h5py.File(topped) as file:
+        np.testing.assert_array_equal(backbone.get_layer("conv1").get_weights()[0], file["conv1"]["conv1/0"])
+        last = file["conv_pw_13_bn"]
+        np.testing.assert_array_equal(backbone.get_layer("conv_pw_13_bn").get_weights()[3], last["conv_pw_13_bn/3"])
+
+
+def test_a_file_that_has_no_top_though_it_should_is_refused_with_what_was_wanted(tmp_path: Path) -> None:
+    row = backbone_named("mobilenet_025")
+    path = write_legacy(tmp_path / "bare.h5", build_backbone(row, 32))
+    with pytest.raises(WrongWeights) as caught:
+        load_pretrained(build_backbone(row, 32), replace(found(path, row.name), topped=True))
+    assert str(caught.value).startswith(f"{path} cannot be the weights of mobilenet_025: Layer count mismatch")
+    assert (
+        "for mobilenet_025 with its top of 1,000 classes, which its name or weights.yaml (include_top) says it has. "
+        in str(caught.value)
+    )
+
+
+def test_a_file_that_has_a_top_though_it_should_not_is_refused(topped: Path) -> None:
+    with pytest.raises(WrongWeights, match=r"mobilenet_025 without its top"):
+        load_pretrained(build_backbone(backbone_named("mobilenet_025"), 32), found(topped, "mobilenet_025"))
+
+
+def test_a_network_with_a_top_that_is_another_gives_nothing(topped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = backbone_named("mobilenet_025")
+    weights = replace(found(topped, row.name), topped=True)
+    wide = keras.applications.MobileNet(alpha=0.5, weights=None, input_shape=(32, 32, 3))
+    monkeypatch.setattr(build, "loaded_with_top", lambda row, path: wide)
+    with pytest.raises(WrongWeights, match="its layer conv1 stands where the backbone has conv1"):
+        load_pretrained(build_backbone(row, 32), weights)
+    bare = build_backbone(row, 32)
+    monkeypatch.setattr(build, "loaded_with_top", lambda row, path: bare)
+    with pytest.raises(WrongWeights, match="with its top it has 54 layers with weights, and without it 54"):
+        load_pretrained(build_backbone(row, 32), weights)
+
+
+@pytest.fixture(scope="module")
 def network() -> Network:
     return Network(backbone="smallnet", size_px=SIZE_PX, classes=("one", "two"), dropout=0.5)
 
@@ -205,7 +253,15 @@ def test_speed_is_images_a_second_without_the_compiling_call(backbone: Any) -> N
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "name",
-    ["mobilenetv3small", "mobilenetv2", "mobilenetv2_035", "mobilenet", "mobilenet_050", "efficientnetv2b0"],
+    [
+        "mobilenetv3small",
+        "mobilenetv2",
+        "mobilenetv2_035",
+        "mobilenet",
+        "mobilenet_050",
+        "mobilenet_025",
+        "efficientnetv2b0",
+    ],
 )
 def test_the_shared_weights_fit_their_backbones(name: str) -> None:
     folder = Path(__file__).parents[3] / "shared" / "weights"
@@ -218,7 +274,7 @@ def test_the_shared_weights_fit_their_backbones(name: str) -> None:
 
     row = backbone_named(name)
     weights = find_weights(row, folder, Settings(), warn=lambda text: None)
-    assert weights.source == "folder"
+    assert (weights.source, weights.topped) == ("folder", name == "mobilenet_025")
     check_weights_fit(row, weights)
 
 

@@ -3,60 +3,41 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-from automl.errors import RecipeError
 from automl.nets.candidates import candidates
 
 NAMES = ("efficientnetv2b0", "mobilenetv2", "mobilenetv3small")
 
 
 def test_images_under_64_px_go_to_the_small_net_alone_and_it_is_said_why() -> None:
-    choice = candidates(NAMES, size_px=63, max_params_m=1000)
+    choice = candidates(NAMES, size_px=63)
     assert [row.name for row in choice.rows] == ["smallnet"]
-    assert choice.notes == (
+    assert choice.note == (
         "images are packed at 63 px, below 64 px, where ImageNet backbones see almost nothing: "
-        "smallnet alone is used, not efficientnetv2b0, mobilenetv2, mobilenetv3small",
+        "smallnet alone is used, not efficientnetv2b0, mobilenetv2, mobilenetv3small"
     )
 
 
 def test_nothing_is_said_where_the_recipe_wants_the_small_net_for_small_images() -> None:
-    assert candidates(("smallnet",), size_px=32, max_params_m=1000).notes == ()
+    assert candidates(("smallnet",), size_px=32).note == ""
 
 
 def test_larger_images_get_the_recipes_backbones_the_cheapest_first_and_each_once() -> None:
-    choice = candidates((*NAMES, *NAMES), size_px=64, max_params_m=1000)
+    choice = candidates((*NAMES, *NAMES), size_px=64)
     assert [row.name for row in choice.rows] == ["mobilenetv3small", "mobilenetv2", "efficientnetv2b0"]
-    assert choice.notes == ()
-
-
-def test_a_backbone_with_too_many_parameters_is_left_out_by_name() -> None:
-    choice = candidates(NAMES, size_px=160, max_params_m=3)
-    assert [row.name for row in choice.rows] == ["mobilenetv3small", "mobilenetv2"]
-    assert choice.notes == (
-        "efficientnetv2b0 is left out: 5.919 million parameters, pick.max_params_m allows 3",
-    )  # fmt: skip
-
-
-def test_a_limit_that_leaves_nothing_is_an_error_that_says_what_would_do() -> None:
-    with pytest.raises(RecipeError, match=r"the smallest of .*, mobilenetv3small, has 0.939 million.*add smallnet"):
-        candidates(NAMES, size_px=160, max_params_m=0.5)
+    assert (choice.note, choice.taken) == ("", ())
 
 
 def test_a_backbone_that_needs_larger_images_is_left_out_by_name_and_size() -> None:
-    choice = candidates(("xception", "mobilenetv2"), size_px=64, max_params_m=1000)
+    choice = candidates(("xception", "mobilenetv2"), size_px=64)
     assert [row.name for row in choice.rows] == ["mobilenetv2"]
-    assert choice.notes == ("xception is left out: it needs images of at least 71 px, and these are packed at 64 px",)
-
-
-def test_images_too_small_for_every_backbone_are_an_error_that_says_what_would_do() -> None:
-    with pytest.raises(RecipeError, match=r"packed at 64 px, .*: xception 71 px, inceptionv3 75 px\. Raise .*smallnet"):
-        candidates(("xception", "inceptionv3"), size_px=64, max_params_m=1000)
+    assert [one.note for one in choice.taken] == [
+        "xception is left out: it needs images of at least 71 px, and these are packed at 64 px"
+    ]
 
 
 def test_catalogue_and_weights_are_light() -> None:
     code = (
-        "import sys, automl.nets.candidates, automl.nets.weights;"
+        "import sys, automl.nets.candidates, automl.nets.limits, automl.nets.weights;"
         "print({'keras', 'tensorflow', 'numpy', 'h5py', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.errors import WrongWeights
+from automl.nets.catalogue import backbone_named
 from automl.nets.listing import LISTING, MAX_BYTES, Entry, listing_text, parse_listing, read_listing
 
 PLAIN = "- {file: x.h5, backbone: MobileNetV2, kwargs: {alpha: 0.5}, sha256: ABC, size: 7, licence: mine, grade: exact}"
@@ -20,6 +21,25 @@ def test_an_entry_keeps_all_that_it_says(tmp_path: Path) -> None:
     assert (entry.file, entry.backbone, entry.kwargs) == ("x.h5", "MobileNetV2", {"alpha": 0.5})
     assert (entry.sha256, entry.size, entry.licence, entry.source) == ("abc", 7, "mine", "")
     assert entry.more == {"grade": "exact"}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "fits", "topped"),
+    [
+        ({"include_top": False}, True, False),
+        ({"include_top": True}, True, True),
+        ({}, True, True),
+        ({"classes": 1000}, True, True),
+        ({"classes": 5}, False, True),
+        ({"classes": 5, "include_top": False}, True, False),
+        ({"alpha": 0.5, "include_top": False}, False, False),
+    ],
+)
+def test_an_entry_fits_a_backbone_with_imagenets_top_or_none(
+    kwargs: dict[str, object], fits: bool, topped: bool
+) -> None:
+    entry = Entry(file="x.h5", backbone="MobileNetV2", kwargs=kwargs)
+    assert (entry.fits(backbone_named("mobilenetv2")), entry.topped) == (fits, topped)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +60,7 @@ def test_a_hostile_or_broken_listing_is_refused_with_its_reason(tmp_path: Path, 
         read_listing(tmp_path)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

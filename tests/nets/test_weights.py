@@ -14,7 +14,7 @@ from automl.errors import WrongWeights
 from automl.nets import catalogue
 from automl.nets.catalogue import SMALLNET, WeightsFile, backbone_named
 from automl.nets.fetch import host_trouble
-from automl.nets.weights import find_weights, in_folder, with_weights
+from automl.nets.weights import Place, find_weights, in_folder, takeable, with_weights
 from tests.weights_host import content, serving
 
 MOBILENET = backbone_named("mobilenetv2")
@@ -85,19 +85,79 @@ def test_a_listing_names_files_by_class_and_arguments(places: Places) -> None:
     assert in_folder(SMALL, places.folder) is None
 
 
-def test_of_several_listed_files_that_of_the_native_size_is_taken(places: Places) -> None:
-    for name in ("unsaid.h5", "at-128.h5", "at-224.h5"):
+def list_three(places: Places) -> None:
+    """MobileNetV2's weights: of no stated size (so the native one, 224 px), trained at 128 px, and at 96."""
+    shapes = {"unsaid.h5": {}, "at-128.h5": {"input_shape": [128, 128, 3]}, "at-96.h5": {"input_shape": [96, 96, 3]}}
+    for name in shapes:
         places.put("folder", name)
-    entry = {"backbone": "MobileNetV2", "kwargs": {"include_top": False}}
-    sizes = {"at-128.h5": 128, "at-224.h5": 224}
-    sized = [
-        {"file": name, **entry, "kwargs": {"include_top": False, "input_shape": [px, px, 3]}}
-        for name, px in sizes.items()
-    ]
-    places.list({"file": "unsaid.h5", **entry}, *sized)
-    found = in_folder(MOBILENET, places.folder)
-    assert found is not None
-    assert found.path == str(places.folder / "at-224.h5")
+    places.list(
+        *({"file": name, "backbone": "MobileNetV2", "kwargs": {"include_top": False, **shape}}
+          for name, shape in shapes.items())
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("packed_px", "taken"),
+    [(None, "unsaid"), (64, "at-96"), (111, "at-96"), (112, "at-128"), (128, "at-128"), (175, "at-128"),
+     (176, "unsaid"), (512, "unsaid")],
+)  # fmt: skip
+def test_of_several_listed_files_the_one_trained_nearest_to_the_packed_size_is_taken_of_equals_the_larger(
+    places: Places, packed_px: int | None, taken: str
+) -> None:
+    list_three(places)
+    found = find_weights(MOBILENET, places.folder, Settings(), size_px=packed_px, warn=no_warning, cache=places.cache)
+    assert found.path == str(places.folder / f"{taken}.h5")
+
+
+def test_keras_names_tell_the_size_too(places: Places) -> None:
+    for file in MOBILENET.weights_files:
+        places.put("cache", file.name)
+    for packed_px, trained_px in ((None, 224), (96, 96), (130, 128), (176, 192), (600, 224)):
+        found = find_weights(MOBILENET, None, Settings(), size_px=packed_px, warn=no_warning, cache=places.cache)
+        assert f"_{trained_px}_no_top" in found.path
+
+
+def test_a_file_with_its_top_serves_under_the_name_that_keras_gives_it_and_the_record_says_so(places: Places) -> None:
+    path = places.put("cache", "weights_mobilenet_v3_small_224_1.0_float.h5")
+    found = find_weights(SMALL, None, Settings(), warn=no_warning, cache=places.cache)
+    assert (found.path, found.topped) == (str(path), True)
+    bare = places.put("cache", SMALL.weights_files[0].name)
+    found = find_weights(SMALL, None, Settings(), warn=no_warning, cache=places.cache)
+    assert (found.path, found.topped) == (str(bare), False)
+
+
+def test_of_files_trained_at_one_size_that_without_a_top_is_taken_but_a_nearer_one_goes_before(places: Places) -> None:
+    kwargs: dict[str, dict[str, object]] = {
+        "topped.h5": {"input_shape": [128, 128, 3]},
+        "bare.h5": {"include_top": False, "input_shape": [128, 128, 3]},
+        "far.h5": {"include_top": False},
+    }
+    for name in kwargs:
+        places.put("folder", name)
+    entries = [{"file": name, "backbone": "MobileNetV2", "kwargs": given} for name, given in kwargs.items()]
+
+    def taken() -> str:
+        places.list(*entries)
+        found = find_weights(MOBILENET, places.folder, Settings(), size_px=96, warn=no_warning, cache=places.cache)
+        return Path(found.path).name
+
+    assert taken() == "bare.h5"
+    del entries[1]
+    assert taken() == "topped.h5"
+
+
+def test_before_the_size_is_known_every_file_that_could_be_taken_is_told(places: Places) -> None:
+    list_three(places)
+    looked = (Place(path=places.folder, named="--weights"), Place(path=places.cache, named="Keras' cache"))
+
+    def names(least_px: int, most_px: int) -> list[str]:
+        return [file.path.name for file in takeable(MOBILENET, looked, (least_px, most_px))]
+
+    assert names(1, 224) == ["at-96.h5", "at-128.h5", "unsaid.h5"]
+    assert names(1, 160) == ["at-96.h5", "at-128.h5"]
+    assert names(64, 64) == ["at-96.h5"]
+    assert names(300, 300) == ["unsaid.h5"]
+    assert takeable(SMALL, looked, (1, 224)) == ()
 
 
 def test_the_licence_that_a_listing_states_is_recorded_with_the_weights(places: Places) -> None:
@@ -288,12 +348,13 @@ def test_without_a_network_no_download_is_tried_and_the_reason_is_said_once(plac
 def test_a_download_ends_in_keras_cache_and_is_found_there_from_then_on(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = replace(SMALL, weights_files=(WeightsFile("models", "small.h5", SHA256),))
+    files = (WeightsFile("models", "native.h5"), WeightsFile("models", "small.h5", SHA256, size_px=128))
+    row = replace(SMALL, weights_files=files)
     told: list[tuple[int, int]] = []
     with serving() as host:
         monkeypatch.setattr(catalogue, "KERAS_HOST", host.url)
         host.files["/models/small.h5"] = CONTENT
-        found = find_weights(row, None, Settings(download=True), warn=no_warning,
+        found = find_weights(row, None, Settings(download=True), size_px=160, warn=no_warning,
                              progress=lambda *of: told.append(of), cache=places.cache)  # fmt: skip
     assert (found.source, found.sha256, found.path) == ("download", SHA256, str(places.cache / "small.h5"))
     assert told[-1] == (len(CONTENT), len(CONTENT))

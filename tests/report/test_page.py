@@ -148,6 +148,22 @@ def test_a_variant_that_could_not_be_built_is_named_with_the_reason():
     assert "int8_minmax left out: quantisation failed: no ranges" in page_of("only_fp32", False)[2].rows
 
 
+def test_what_the_limits_of_pick_had_measured_stands_in_the_ranking_and_else_there_is_no_column():
+    def ranking_of(facts: Facts) -> str:
+        text = " ".join(Outline(render(facts, True)).text.split())
+        return text.partition("ranked by their probes")[2].partition("Would more images help?")[0]
+
+    facts = usual()
+    assert "Images/s kNN" in ranking_of(facts)
+    first, *others = facts.picked.ranking
+    first = replace(first, latency_ms=13.81, memory_mb=78.4, measured="2026-11-30T22:37:38+00:00")
+    ranking = ranking_of(replace(facts, picked=replace(facts.picked, ranking=(first, *others))))
+    assert "Images/s Latency Memory kNN" in ranking
+    assert "58 13.81 ms 78 MB" in ranking
+    assert "131 – –" in ranking
+    assert "measured 2026-11-30." in ranking
+
+
 def test_what_is_missing_is_said_in_words():
     text = page_of("no_mistakes", True)[2].text
     assert "Every test image got its true class." in text

@@ -16,7 +16,7 @@ from automl.data.store import open_pixels
 from automl.data.weights import relative
 from automl.nets.build import load_network
 from automl.nets.probe import read_probe
-from automl.recipe.model import Pack, Recipe, Weights
+from automl.recipe.model import Pack, Pick, Recipe, Weights
 from automl.records import Checked, Packed, Picked
 from automl.runs.atomic import write_bytes
 from automl.runs.folder import RunFolder
@@ -169,6 +169,20 @@ def test_a_committed_backbone_whose_weights_file_is_another_now_is_computed_agai
     assert pick.run(killed).ranking[0].images_s == 9e9
     write_bytes(inputs, json.dumps(json.loads(inputs.read_bytes()) | {"weights": "0" * 64}).encode())
     assert pick.run(killed).ranking[0].images_s < 9e9
+
+
+def test_with_a_limit_the_ranking_says_what_the_network_takes_on_this_machine(
+    finished: Finished, killed: StageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written by our writer and run in onnxruntime, here in this very process."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert (finished.picked.ranking[0].latency_ms, finished.picked.ranking[0].measured) == (None, "")
+    pick_section = Pick(max_latency_ms=1000, max_memory_mb=1000)
+    limited = replace(killed, recipe=RECIPE.model_copy(update={"pick": pick_section}))
+    score = pick.run(limited).ranking[0]
+    assert 0 < score.latency_ms < 1000
+    assert 0 <= score.memory_mb < 1000
+    assert score.measured
 
 
 def test_what_a_kill_left_of_the_chosen_ones_features_is_gone_on_with(

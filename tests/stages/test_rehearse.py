@@ -36,11 +36,11 @@ def front(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[QuietFron
     keras.backend.clear_session()
 
 
-def rehearsed(folder: Path | None, *backbones: str) -> Any:
-    """What the rehearsal says where the export of all is known to be good."""
+def rehearsed(folder: Path | None, *backbones: str, **pick: object) -> Any:
+    """What the rehearsal says where the export of all is known to be good. Args: pick: limits."""
     arguments = {
         "backbones": backbones, "weights": {"download": False}, "folder": folder and str(folder), "variants": [],
-        "known": ALL, "scratch": "unused", "patience_s": 0,
+        "known": ALL, "scratch": "unused", "patience_s": 0, "pick": pick, "possible_px": [1, 160],
     }  # fmt: skip
     return rehearse.rehearse(arguments)
 
@@ -57,6 +57,20 @@ def test_nothing_is_told_twice_where_nothing_is_missing(small: Path, front: Quie
     assert front.warnings == []
 
 
+def test_weights_of_what_the_limits_leave_out_are_neither_looked_for_nor_missed(small: Path, front: QuietFront) -> None:
+    assert rehearsed(small.parent, "mobilenetv3small", "efficientnetv2b0", max_params_m=1)["weights"] == {
+        "mobilenetv3small": "folder"
+    }
+    assert front.warnings == []
+
+
+def test_a_licence_that_is_not_accepted_is_told_before_the_first_stage(small: Path, front: QuietFront) -> None:
+    rehearsed(small.parent, "mobilenetv3small", "resnet50", licences=["Apache-2.0"])
+    assert front.warnings == [
+        "resnet50 is left out: the licence of its weights is 'MIT', pick.licences accepts Apache-2.0"
+    ]
+
+
 def test_a_weights_file_of_another_backbone_ends_the_run(small: Path, front: QuietFront, tmp_path: Path) -> None:
     shutil.copy(small, tmp_path / backbone_named("mobilenetv2").weights_files[0].name)
     with pytest.raises(WrongWeights, match=r"cannot be the weights of mobilenetv2: .*without its top"):
@@ -69,6 +83,20 @@ def test_a_weights_file_of_another_width_ends_the_run(front: QuietFront, tmp_pat
     write_legacy(tmp_path / row.weights_files[0].name, narrow)
     with pytest.raises(WrongWeights, match=r"cannot be the weights of mobilenetv2: .*without its top"):
         rehearsed(tmp_path, "mobilenetv2")
+
+
+def test_every_file_that_pick_could_take_is_tried_not_only_the_likeliest(
+    small: Path, front: QuietFront, tmp_path: Path
+) -> None:
+    """Images of 96 px would be given to a file that the largest size does not lead to."""
+    shutil.copy(small, tmp_path / "right.h5")
+    (tmp_path / "cut.h5").write_bytes(small.read_bytes()[:500_000])
+    entry = "- {file: %s.h5, backbone: MobileNetV3Small, kwargs: {include_top: false, input_shape: [%d, %d, 3]}}\n"
+    (tmp_path / "weights.yaml").write_text(entry % ("right", 160, 160) + entry % ("cut", 96, 96))
+    with pytest.raises(WrongWeights, match=r"cut.h5 cannot be the weights of mobilenetv3small"):
+        rehearsed(tmp_path, "mobilenetv3small")
+    (tmp_path / "weights.yaml").write_text(entry % ("right", 160, 160) + entry % ("cut", 224, 224))
+    assert rehearsed(tmp_path, "mobilenetv3small")["weights"] == {"mobilenetv3small": "folder"}
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.99])

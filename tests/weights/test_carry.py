@@ -54,6 +54,7 @@ def test_a_bundle_states_checksum_size_licence_and_source_of_each_file(bundle: P
     assert names == ["weights.yaml", "small.h5", "mine.h5"]
     assert (small.sha256, small.size, small.licence) == (sha256(SMALL), len(SMALL), "Apache-2.0")
     assert small.source == f"{toys.host.url}models/small.h5"
+    assert small.kwargs == {**toys.small.arguments, "input_shape": [224, 224, 3]}
     assert (mine.sha256, mine.licence, mine.source) == (sha256(TWO), "AGPL-3.0", "a friend")
     assert mine.kwargs == {"include_top": False, "alpha": 1.0}
     assert mine.more == {"grade": "exact"}
@@ -85,6 +86,24 @@ def test_what_was_imported_is_what_a_run_finds(
         assert located is not None
         assert read(located).sha256 == sha256(held)
         assert located.path == target / name
+
+
+def test_a_file_with_its_top_is_carried_as_one(toys: Toys, tmp_path: Path) -> None:
+    (toys.folder / "small-topped.h5").write_bytes(TWO)
+    (toys.folder / "mine.h5").write_bytes(SMALL)
+    (toys.folder / "weights.yaml").write_text("- {file: mine.h5, backbone: MobileNetV2}")
+    said("bundle", tmp_path / "two.tar", "--weights", toys.folder, "--set", "backbones=[mobilenetv2]")
+    (toys.folder / "weights.yaml").unlink()
+    said("bundle", tmp_path / "small.tar", "--weights", toys.folder, "--set", "backbones=[mobilenetv3small]")
+    for tar in ("two.tar", "small.tar"):
+        said("import", tmp_path / tar, "--to", tmp_path / "new")
+    small, two = read_listing(tmp_path / "new")
+    assert (small.kwargs["include_top"], two.kwargs["include_top"]) == (True, True)
+    assert small.source == f"{toys.host.url}models/small-topped.h5"
+    for row in (toys.small, toys.two):
+        located = locate(row, Place(path=tmp_path / "new", named="--to"))
+        assert located is not None
+        assert read(located).topped
 
 
 def test_an_import_done_twice_changes_nothing(bundle: Path, toys: Toys) -> None:

@@ -81,6 +81,18 @@ def test_wrong_words_are_one_clear_message(
         said("list", *words)
 
 
+def test_a_file_with_its_top_is_here_and_nothing_is_fetched(toys: Toys) -> None:
+    toys.serve()
+    toys.cache.mkdir(parents=True)
+    (toys.cache / "small-topped.h5").write_bytes(TWO)
+    words = ["--set", "backbones=[mobilenetv3small]"]
+    row = listed(*words)[0]
+    assert (row["state"], row["file"]) == ("here", str(toys.cache / "small-topped.h5"))
+    assert row["source"] == f"{toys.host.url}models/small-topped.h5"
+    assert [row["state"] for row in json.loads(said("fetch", "--json", *words))["weights"]] == ["here"]
+    assert toys.host.gets() == []
+
+
 def test_fetch_gets_what_is_not_here_and_the_list_finds_it(toys: Toys) -> None:
     toys.serve()
     (toys.folder / "two-96.h5").write_bytes(TWO)
@@ -89,6 +101,16 @@ def test_fetch_gets_what_is_not_here_and_the_list_finds_it(toys: Toys) -> None:
     assert (toys.cache / "small.h5").read_bytes() == SMALL
     assert [path for path, _ in toys.host.gets()] == ["/models/small.h5"]
     assert [row["state"] for row in listed("--weights", toys.folder)][:2] == ["here", "here"]
+
+
+def test_what_is_fetched_was_trained_nearest_to_the_size_that_the_recipe_packs_at_most(toys: Toys) -> None:
+    toys.host.files["/models/two-96.h5"] = TWO
+    rows = json.loads(
+        said("fetch", "--json", "--set", "backbones=[mobilenetv2]", "--set", "pack.size_px=128")
+    )["weights"]  # fmt: skip
+    assert [(row["state"], Path(row["file"]).name) for row in rows] == [("fetched", "two-96.h5")]
+    missing = listed("--set", "backbones=[mobilenetv3small]")[0]
+    assert missing["file"] == "small.h5"
 
 
 def test_fetch_to_a_folder_counts_that_folder_alone(toys: Toys) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import pytest
 from click.testing import CliRunner
 
@@ -26,7 +27,7 @@ __all__ = ["toys"]
 def verified(folder: Path, *, taken: bool = True) -> list[Verified]:
     """The verdict on a folder's files, where each network takes every file, or none."""
 
-    def load(row: Backbone, path: Path) -> str:
+    def load(row: Backbone, path: Path, topped: bool) -> str:
         return "" if taken else f"{row.name} does not take it"
 
     return list(judged(list(claims_in(Place(path=folder, named="--weights"))), load, lambda _: None))
@@ -69,6 +70,24 @@ def test_a_file_that_is_not_as_stated_is_wrong(toys: Toys, name: str, held: byte
     assert re.search(fault, row.fault)
 
 
+def test_files_with_a_top_are_told_from_those_without(toys: Toys) -> None:
+    (toys.folder / "small.h5").write_bytes(SMALL)
+    (toys.folder / "small-topped.h5").write_bytes(TWO)
+    (toys.folder / "mine.h5").write_bytes(TWO)
+    listing(toys.folder, "file: mine.h5, backbone: MobileNetV2, kwargs: {include_top: true}")
+    loaded: dict[str, bool] = {}
+
+    def load(row: Backbone, path: Path, topped: bool) -> str:
+        loaded[path.name] = topped
+        return ""
+
+    rows = judged(list(claims_in(Place(path=toys.folder, named="--weights"))), load, lambda _: None)
+    assert {Path(row.file).name: (row.ok, row.stated_by) for row in rows} == {
+        "mine.h5": (True, ""), "small.h5": (True, "Keras"), "small-topped.h5": (True, "Keras"),
+    }  # fmt: skip
+    assert loaded == {"mine.h5": True, "small.h5": False, "small-topped.h5": True}
+
+
 def test_a_file_that_its_network_does_not_take_is_wrong(toys: Toys) -> None:
     (toys.folder / "two.h5").write_bytes(TWO)
     (row,) = verified(toys.folder, taken=False)
@@ -109,6 +128,20 @@ def test_the_command_tells_which_files_their_networks_take(tmp_path: Path, monke
     assert "cannot be the weights of mobilenetv3small: " in rows["cut.h5"]["fault"]
     assert isinstance(done.exception, AnswerIsNo)
     assert str(done.exception).startswith("2 of 3 files are wrong:")
+
+
+def test_the_command_has_the_network_with_its_top_take_a_file_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_legacy(folder / "mobilenet_2_5_224_tf.h5", keras.applications.MobileNet(alpha=0.25, weights=None))
+    write_legacy(folder / "mobilenet_5_0_224_tf.h5", build_backbone(backbone_named("mobilenet_050"), 32))
+    done = CliRunner().invoke(weights_command, ["verify", "--json", "--weights", str(folder)])
+    rows = {row["backbones"][0]: row for row in json.loads(done.stdout)["weights"]}
+    assert {name: row["ok"] for name, row in rows.items()} == {"mobilenet_025": True, "mobilenet_050": False}
+    assert "with its top of 1,000 classes" in rows["mobilenet_050"]["fault"]
 
 
 def test_where_there_are_no_weights_the_answer_is_no(toys: Toys) -> None:

@@ -48,11 +48,13 @@ class Toys:
 def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Toys]:
     """mobilenetv3small, of which Keras states a checksum, and mobilenetv2, of which it states none."""
     small = replace(
-        backbone_named("mobilenetv3small"), weights_files=(WeightsFile("models", "small.h5", sha256(SMALL)),)
+        backbone_named("mobilenetv3small"),
+        weights_files=(WeightsFile("models", "small.h5", sha256(SMALL)),),
+        topped_files=(WeightsFile("models", "small-topped.h5", sha256(TWO)),),
     )
     two = replace(
         backbone_named("mobilenetv2"),
-        weights_files=(WeightsFile("models", "two.h5"), WeightsFile("models", "two-96.h5")),
+        weights_files=(WeightsFile("models", "two.h5"), WeightsFile("models", "two-96.h5", size_px=96)),
     )
     for module in (weights, stock, verify):
         monkeypatch.setattr(module, "BACKBONES", (small, two, SMALLNET))
