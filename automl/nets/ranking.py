@@ -13,6 +13,7 @@ from automl.metrics.bootstrap import is_tie, paired_difference
 from automl.types import BackboneScore, Shortlisted
 
 RESAMPLES: Final = 2000  # behind each interval
+LITTLE: Final = 0.01  # of the accuracy; a gain of less is not worth a slower network
 SAME_SPEED: Final = 1.25  # a ratio of measured speeds below it is no difference
 
 
@@ -27,9 +28,10 @@ class Judged:
 def rank(judged: Sequence[Judged], *, seed: int) -> tuple[tuple[BackboneScore, ...], str]:
     """Order backbones, best first, and say in words why the first is first.
 
-    The most accurate out of fold leads; those whose paired difference to it is within its 95 % interval of 0 tie with
-    it. Of a tie the fastest wins; of those about as fast (less than 1.25 times) the one with the fewest parameters.
-    The rest is ranked the same way.
+    The most accurate out of fold leads. Those that are at most a point behind it, and whose paired difference to it is
+    within its 95 % interval of 0, tie with it: of a tie the fastest wins; of those about as fast (less than 1.25 times)
+    the one with the fewest parameters. The rest is ranked the same way. Noise alone makes no tie: with few images it is
+    wide, and the better probe is the better guess (docs/design.md, decision 6).
     """
     left, ranking, reason = list(judged), [], ""
     while left:
@@ -64,7 +66,7 @@ def shortlist(ranking: Sequence[BackboneScore]) -> tuple[Shortlisted, ...]:
 
 def _tie(leader: Judged, other: Judged, seed: int) -> bool:
     difference = paired_difference(leader.out_of_fold, other.out_of_fold, resamples=RESAMPLES, seed=seed)
-    return other is leader or is_tie(difference)
+    return other is leader or (difference.value <= LITTLE + 1e-9 and is_tie(difference))  # the sum of n images rounds
 
 
 def _reason(
@@ -74,8 +76,9 @@ def _reason(
     if n_all == 1:
         return f"{winner.backbone} is the only candidate; its probe has {accuracy}"
     if len(tied) == 1:
-        return f"{winner.backbone} has the most accurate probe, by more than noise: {accuracy}"
+        return f"{winner.backbone} has the most accurate probe: {accuracy}; none is within a point and noise of it"
     others = ", ".join(f"{one.backbone} {one.probe_accuracy.value:.1%}" for one in tied if one is not winner)
     if winner is leader:
-        return f"{winner.backbone} has the most accurate probe: {accuracy}; within noise of it: {others}; it is {why}"
-    return f"{winner.backbone}: {accuracy}, within noise of {others}; of these it is {why}"
+        leads = f"{winner.backbone} has the most accurate probe: {accuracy}"
+        return f"{leads}; within a point and noise of it: {others}; it is {why}"
+    return f"{winner.backbone}: {accuracy}, within a point and noise of {others}; of these it is {why}"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.metrics.bootstrap import paired_difference
 from automl.nets.candidates import SMALL_PX
 from automl.nets.catalogue import Backbone
-from automl.nets.ranking import RESAMPLES
+from automl.nets.ranking import LITTLE, RESAMPLES
 from automl.types import SizeScore
-
-LITTLE: Final = 0.01  # of the accuracy; a smaller size that is shown to lose less is worth the time that it saves
 
 Right = NDArray[np.bool_]
 

@@ -18,7 +18,10 @@ def test_a_clearly_better_backbone_wins_though_it_is_slower() -> None:
         seed=1,
     )
     assert [score.backbone for score in ranking] == ["good", "quick"]
-    assert reason.startswith("good has the most accurate probe, by more than noise: 90.0%")
+    assert reason == (
+        "good has the most accurate probe: 90.0% of the training images right out of fold; none is within a point and "
+        "noise of it"
+    )
 
 
 def test_within_noise_the_faster_backbone_wins_and_the_reason_says_so() -> None:
@@ -30,8 +33,33 @@ def test_within_noise_the_faster_backbone_wins_and_the_reason_says_so() -> None:
         seed=1,
     )
     assert [score.backbone for score in ranking] == ["quick", "good"]
-    assert "within noise of good 90.0%" in reason
+    assert "within a point and noise of good 90.0%" in reason
     assert reason.endswith("it is the fastest")
+
+
+def test_more_than_a_point_is_no_tie_though_few_images_cannot_tell_it_from_noise() -> None:
+    right = answers(45, 50)
+    other = right.copy()
+    other[[0, 1, 48]] = ~other[[0, 1, 48]]  # 2 points behind, and 0 lies within their interval
+    ranking, _ = rank(
+        [
+            ranked_one("good", right, images_s=100, params_m=6),
+            ranked_one("quick", other, images_s=400, params_m=1),
+        ],
+        seed=1,
+    )
+    assert [score.backbone for score in ranking] == ["good", "quick"]
+
+
+def test_less_than_a_point_is_no_tie_where_many_images_tell_it_from_noise() -> None:
+    ranking, _ = rank(
+        [
+            ranked_one("good", answers(18_100, 20_000), images_s=100, params_m=6),
+            ranked_one("quick", answers(18_000, 20_000), images_s=400, params_m=1),
+        ],
+        seed=1,
+    )
+    assert ranking[0].backbone == "good"
 
 
 def test_of_tied_backbones_of_about_one_speed_the_smallest_wins() -> None:
