@@ -347,3 +347,4 @@ class JobRow:
     bundle: str = ""  # absolute path
     report: str = ""  # absolute path of the run's own page
     warnings: tuple[str, ...] = ()  # done: what its stages warned of, in their order
+    lacking: str = ""  # which weights could not be had before the first job, in a sentence; "": none

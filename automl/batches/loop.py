@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from automl.batches.ahead import fetch_ahead, refuse_empty_recipes
 from automl.batches.deadline import Deadline, deadline_that_holds, given_deadline, share_until
 from automl.batches.folder import BatchFolder, read_begun, rows_as_json, save_batch, write_fault
 from automl.batches.jobs_file import Job, load_jobs
@@ -80,14 +81,16 @@ def execute_batch(request: BatchRequest, hear: Hear) -> dict[str, Any]:
     """Do a batch, or go on with it. Returns: the object that `--json` prints, also in batch.json.
 
     Args: hear: called with "job started" and "job ended", and with all that a run tells, in this thread.
-    Raises: AutomlError, before any job begins: UsageError (RunInUse: a job's name is taken), DataError (strict),
-        WrongWeights, ResourceMissing, RunLocked; and Interrupted, Terminated. A job's own error is in its row.
+    Raises: AutomlError, before any job begins: UsageError (RunInUse: a job's name is taken; limits that leave no
+        backbone), DataError (strict), WrongWeights, ResourceMissing, RunLocked; and Interrupted, Terminated. A job's
+        own error is in its row, and so are weights that could not be had.
     """
     given = given_deadline(request.until, request.deadline, datetime.now().astimezone())
     _refuse_wrong_options(request)
     jobs = load_jobs(request.jobs_file)
     runs = [_run_of(request, job) for job in jobs]
     refuse_taken_names(runs)
+    refuse_empty_recipes(jobs, request.weights)
     if request.strict:
         _refuse_datasets(jobs, request.runs, request.exports)
     folder = BatchFolder.of(request.jobs_file, request.runs)
@@ -134,6 +137,7 @@ def _go(batch: _Batch) -> dict[str, Any]:
     """Every job in its turn."""
     number = 0
     try:
+        _look_ahead(batch)
         for number, job in enumerate(batch.jobs, 1):
             _do_job(batch, number, job)
     except (Interrupted, Terminated, KeyboardInterrupt):
@@ -143,6 +147,18 @@ def _go(batch: _Batch) -> dict[str, Any]:
             batch.save("interrupted")
         raise
     return batch.save("done" if all(row.state == "done" for row in batch.rows) else "failed")
+
+
+def _look_ahead(batch: _Batch) -> None:
+    """Fetch the weights that the jobs left need; whoever goes home hears which of them lack some."""
+    left = [job for job, row in zip(batch.jobs, batch.rows, strict=True) if row.state != "done"]
+    now = time.time()
+    # As long as one more job might take.
+    until = None if batch.deadline is None else share_until(now, batch.deadline.at, len(left) + 1)
+    told = fetch_ahead(left, batch.request.weights, until, batch.hear)
+    batch.rows = [replace(row, lacking=told.get(row.name, "")) for row in batch.rows]
+    for name, text in told.items():
+        batch.hear({"event": "warning", "stage": "", "text": f"job {name}: {text}"})
 
 
 def _do_job(batch: _Batch, number: int, job: Job) -> None:
@@ -159,7 +175,8 @@ def _do_job(batch: _Batch, number: int, job: Job) -> None:
     place = {"number": number, "of": len(batch.jobs), "name": job.name}
     told = None if was_done else until  # a finished job is skipped, and needs no share
     batch.hear({"event": "job started", **place, "until": told, "seconds": None if told is None else told - now})
-    batch.rows[number - 1] = row = _row_after(batch, job, until, quiet=was_done)
+    lacking = batch.rows[number - 1].lacking
+    batch.rows[number - 1] = row = replace(_row_after(batch, job, until, quiet=was_done), lacking=lacking)
     try:
         batch.save("running")
     except ResourceMissing as error:

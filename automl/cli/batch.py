@@ -37,7 +37,8 @@ def batch(jobs: Path, as_json: bool, **options: Any) -> None:
         set: {tune.trials: 4}
 
     The file is checked whole before anything starts, and that no name is taken by a run with another dataset or other
-    settings (exit code 2). A dataset that is refused, or a job that fails, is marked, and
+    settings (exit code 2). Then the pretrained weights that the jobs need are found, or fetched, before the first of
+    them begins, and jobs that lack some are told. A dataset that is refused, or a job that fails, is marked, and
     the others go on; the exit code is 5 then. The time left is shared among the jobs left. The same command again
     skips what is done, goes on with what was cut short, by the same deadline, and tries again what failed.
     """

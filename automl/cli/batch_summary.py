@@ -28,6 +28,8 @@ def print_batch(facts: Mapping[str, Any]) -> None:
     for job in facts["jobs"]:
         if job["error"]:
             _print_words(console, f"  {job['name']} (exit code {job['exit_code']}): {job['error']}")
+        if job["lacking"]:
+            _print_words(console, f"  {job['name']}: when the batch began there were {printable(job['lacking'])}")
         for line in told_warnings(job["warnings"]):
             _print_words(console, f"  {job['name']}: {line}")
     console.print(Text(f"page  {facts['page']}"), soft_wrap=True)

@@ -14,7 +14,7 @@ from typing import Final
 
 from automl.errors import RecipeError
 from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named
-from automl.nets.weights import Place, Weighted, first_located, places
+from automl.nets.weights import Place, Weighted, claimed, places
 from automl.recipe.model import Pick, Recipe, Weights
 from automl.types import Footprint
 
@@ -64,7 +64,7 @@ def known_limits(
         looked: where weights are looked for; nothing is fetched.
         size_px: that the images are packed at, or are at most.
     Returns: those that are left, in their order, and the others.
-    Raises: WrongWeights: a folder, or its weights.yaml, is wrong.
+    Raises: WrongWeights: a folder, or its weights.yaml, is wrong as a whole.
     """
     kept, taken = [], []
     for row in rows:
@@ -93,8 +93,8 @@ def need_candidates(recipe: Recipe, folder: Path | None) -> None:
 
 def licence_of(row: Backbone, looked: Sequence[Place], size_px: int) -> str:
     """Of the weights that a run would take: as the weights.yaml beside the file says, else as the catalogue does."""
-    located = first_located(row, looked, size_px)
-    return (located.entry.licence if located and located.entry else "") or row.licence
+    file = next((file for place in looked if (file := claimed(row, place, size_px))), None)
+    return (file.entry.licence if file and file.entry else "") or row.licence
 
 
 def accepts(accepted: Sequence[str], licence: str) -> bool:

@@ -108,17 +108,23 @@ def named(row: Backbone, file: WeightsFile, place: Place) -> Located:
     )
 
 
-def locate(row: Backbone, place: Place, size_px: int | None = None) -> Located | None:
-    """The file there that a run would take, whose images are packed at that size (None: the backbone's native one).
+def claimed(row: Backbone, place: Place, size_px: int | None = None) -> Located | None:
+    """Of the files there that are said to hold the backbone's weights the one for images of that size (None: native).
 
-    Of several the one that was trained nearest to it (catalogue.by_distance); then one without a top; then the first.
+    That is the one trained nearest to it (catalogue.by_distance); then one without a top; then the first.
+    Raises: WrongWeights: as held.
+    """
+    wanted_px = size_px or row.size_px
+    return min(held(row, place), key=lambda file: (by_distance(file.trained_px, wanted_px), file.topped), default=None)
+
+
+def locate(row: Backbone, place: Place, size_px: int | None = None) -> Located | None:
+    """The file there that a run would take; see claimed.
+
     Raises: WrongWeights: as held; or weights.yaml names a file that does not lie beside it.
     """
-    files = held(row, place)
-    if not files:
-        return None
-    best = min(files, key=lambda file: (by_distance(file.trained_px, size_px or row.size_px), file.topped))
-    if best.entry and (Path(best.entry.file).name != best.entry.file or not best.path.is_file()):
+    best = claimed(row, place, size_px)
+    if best and best.entry and (Path(best.entry.file).name != best.entry.file or not best.path.is_file()):
         raise WrongWeights(
             f"{place.path / LISTING} names {best.entry.file!r} for {row.keras_class}, and {place.path} holds no such "
             "file. Put the file there, or correct the listing."

@@ -69,7 +69,7 @@ def _gathered(recipe: Recipe, folder: Path | None, hear: Hear) -> list[Located]:
     missing: list[str] = []
     looked, most_px = places(folder), max(recipe.pack.possible_px)
     cache = Place(path=keras_cache(), named="Keras' cache")
-    for row in needed_rows(recipe):
+    for row in needed_rows(recipe, folder):
         if located := first_located(row, looked, most_px):
             found.append(located)
         elif not recipe.weights.download:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from automl.errors import FetchFailed, WrongWeights
 from automl.nets.catalogue import BACKBONES, Backbone
 from automl.nets.fetch import fetch_file, in_megabytes
+from automl.nets.limits import known_limits
 from automl.nets.listing import read_listing
 from automl.nets.weights import Located, Place, first_located, keras_cache, named, need_known, places
 from automl.recipe.model import Recipe
@@ -34,10 +35,14 @@ class Stocked:
     fault: str = ""  # of wrong and failed ones: why
 
 
-def needed_rows(recipe: Recipe) -> tuple[Backbone, ...]:
-    """The recipe's backbones that start from pretrained weights, each once."""
+def needed_rows(recipe: Recipe, folder: Path | None) -> tuple[Backbone, ...]:
+    """The recipe's backbones that start from pretrained weights and that its limits leave, each once.
+
+    Args: folder: --weights. Raises: WrongWeights: a folder or its weights.yaml is wrong as a whole.
+    """
     names = dict.fromkeys(recipe.backbones) if recipe.weights.pretrained else {}
-    return tuple(row for row in BACKBONES if row.name in names and row.pretrained)
+    rows = [row for row in BACKBONES if row.name in names and row.pretrained]
+    return known_limits(rows, recipe.pick, recipe.weights, places(folder), max(recipe.pack.possible_px))[0]
 
 
 def list_stock(recipe: Recipe, folder: Path | None) -> tuple[Stocked, ...]:
@@ -51,7 +56,7 @@ def list_stock(recipe: Recipe, folder: Path | None) -> tuple[Stocked, ...]:
         if place.named == "--weights":
             need_known(place)
         read_listing(place.path)
-    needed = needed_rows(recipe)
+    needed = needed_rows(recipe, folder)
     rows = (*needed, *(row for row in BACKBONES if row.pretrained and row not in needed))
     most_px = max(recipe.pack.possible_px)
     return tuple(_stocked(row, looked, most_px, needed=row in needed) for row in rows)
@@ -80,7 +85,7 @@ def fetch_stock(recipe: Recipe, folder: Path | None, to: Path | None, hear: Hear
     place = Place(path=keras_cache() if to is None else to, named="Keras' cache" if to is None else "--to")
     looked = places(folder) if to is None else ((place,) if to.exists() else ())
     most_px = max(recipe.pack.possible_px)
-    return tuple(_fetched(row, looked, most_px, place, hear) for row in needed_rows(recipe))
+    return tuple(_fetched(row, looked, most_px, place, hear) for row in needed_rows(recipe, folder))
 
 
 def _fetched(row: Backbone, looked: tuple[Place, ...], size_px: int, to: Place, hear: Hear) -> Stocked:
@@ -91,6 +96,35 @@ def _fetched(row: Backbone, looked: tuple[Place, ...], size_px: int, to: Place, 
         return _present(fetch_nearest(row, size_px, to, hear), "fetched", needed=True)
     except FetchFailed as error:
         return _absent(row, size_px, "failed", needed=True, fault=str(error))
+
+
+def stock_up(recipes: Sequence[Recipe], folder: Path | None, hear: Hear) -> tuple[tuple[Stocked, ...], ...]:
+    """Have the weights of several recipes here before any of them runs; each need is met once.
+
+    Args:
+        folder: --weights.
+        hear: called with progress; a FetchFailed that it raises ends the file at hand alone.
+    Returns: for each recipe its needed backbones: here or fetched; failed; missing, where the recipe forbids downloads;
+        or wrong, as weights.yaml has it.
+    Raises: WrongWeights: a folder or its weights.yaml is wrong as a whole; DiskFull.
+    """
+    needs = [needed_rows(recipe, folder) for recipe in recipes]
+    looked, cache = places(folder), Place(path=keras_cache(), named="Keras' cache")
+    for place in looked if any(needs) else ():
+        need_known(place)
+        read_listing(place.path)
+    met: dict[tuple[str, int, bool], Stocked] = {}
+    stocks = []
+    for recipe, rows in zip(recipes, needs, strict=True):
+        size_px, fetches = max(recipe.pack.possible_px), recipe.weights.download
+        for row in rows:
+            if (row.name, size_px, fetches) not in met:
+                own = _stocked(row, looked, size_px, needed=True)
+                if own.state == "missing" and fetches:
+                    own = _fetched(row, looked, size_px, cache, hear)
+                met[row.name, size_px, fetches] = own
+        stocks.append(tuple(met[row.name, size_px, fetches] for row in rows))
+    return tuple(stocks)
 
 
 def fetch_nearest(row: Backbone, size_px: int, to: Place, hear: Hear) -> Located:

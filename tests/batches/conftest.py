@@ -10,6 +10,12 @@ from automl.batches import loop
 from tests.batches.fake_runs import FakeRuns
 
 
+@pytest.fixture(autouse=True)
+def weights_that_nobody_looks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither on this machine nor in the network; tests of that have their own places."""
+    monkeypatch.setattr(loop, "fetch_ahead", lambda *_: {})
+
+
 @pytest.fixture
 def runs_that_end(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRuns]:
     def make(**ends: BaseException | None) -> FakeRuns:

@@ -37,7 +37,7 @@ def test_all_jobs_are_done_one_after_another_and_batch_json_holds_what_is_return
         "seconds": 60.0, "accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}, "chosen": "int8", "size_bytes": 4,
         "latency_ms": 1.5, "bundle": str(tmp_path / "exports" / "b"),
         "report": str(tmp_path / "runs" / "b" / "report" / "report.html"),
-        "warnings": ["1 image is there twice", "the bundle is unverified"],
+        "warnings": ["1 image is there twice", "the bundle is unverified"], "lacking": "",
     }  # fmt: skip
     folder = tmp_path / "runs" / "_batches" / "night"
     assert json.loads((folder / "batch.json").read_text()) == facts

@@ -14,7 +14,7 @@ from automl.cli.batch_summary import WARNING_LENGTH, print_batch, told_warnings
 ACCURACY = {"value": 0.967, "low": 0.917, "high": 1.0}
 EMPTY = {
     "accuracy": None, "chosen": "", "size_bytes": None, "latency_ms": None, "seconds": None, "error": "",
-    "exit_code": 0, "warnings": [],
+    "exit_code": 0, "warnings": [], "lacking": "",
 }  # fmt: skip
 DONE = {
     **EMPTY, "state": "done", "accuracy": ACCURACY, "chosen": "int8_minmax", "size_bytes": 2_600_000,
@@ -23,7 +23,7 @@ DONE = {
 JOBS = [
     {**DONE, "name": "flowers", "warnings": ["the bundle is unverified: 12 held-out file(s) are too few to judge by"]},
     {**EMPTY, "name": "one", "state": "refused", "exit_code": 3, "error": "there is no folder here."},
-    {**EMPTY, "name": "later", "state": "interrupted"},
+    {**EMPTY, "name": "later", "state": "interrupted", "lacking": "no weights for resnet50 (not here): left out"},
 ]
 
 
@@ -58,6 +58,7 @@ def test_elsewhere_every_column_is_there_and_warnings_and_errors_are_a_line_each
     assert lines[4:] == [
         "  flowers: warning: the bundle is unverified: 12 held-out file(s) are too few to judge by",
         "  one (exit code 3): there is no folder here.",
+        "  later: when the batch began there were no weights for resnet50 (not here): left out",
         "page  page.html",
     ]
 

@@ -15,7 +15,11 @@ from tests.report.test_page import POLICY
 
 
 def a_batch(
-    state: str = "failed", error: str = "one class\nonly: 'a'", recipe: str = "quick", warnings: tuple[str, ...] = ()
+    state: str = "failed",
+    error: str = "one class\nonly: 'a'",
+    recipe: str = "quick",
+    warnings: tuple[str, ...] = (),
+    lacking: str = "",
 ) -> BatchFacts:
     accuracy = Interval(value=0.967, low=0.917, high=1.0)
     rows = (
@@ -25,7 +29,7 @@ def a_batch(
             warnings=warnings,
         ),
         JobRow(name="one", dataset="/data/one", recipe=recipe, state="refused", exit_code=3, error=error, seconds=0.0),
-        JobRow(name="later", dataset="/data/later", recipe=recipe, state="waiting"),
+        JobRow(name="later", dataset="/data/later", recipe=recipe, state="waiting", lacking=lacking),
     )  # fmt: skip
     return BatchFacts(
         name="night", state=state, created="2026-11-21T12:49:31+00:00", updated="2026-11-21T13:51:31+00:00",
@@ -49,6 +53,13 @@ def test_the_page_tells_each_job_and_leads_to_its_report():
     assert not {"script", "iframe", "object", "embed", "base", "form", "input"} & outline.tags
 
 
+def test_weights_that_could_not_be_had_are_told_of_their_job():
+    text = Outline(render_batch(a_batch(lacking="no weights for <b>: left out"))).text
+    assert "later waitinglacks weights" in text
+    assert "not to be had when the batch began\nlater: no weights for <b>: left out" in text
+    assert "weights" not in Outline(render_batch(a_batch())).text
+
+
 def test_warnings_of_done_jobs_are_counted_in_the_table_and_told_below():
     outline = Outline(render_batch(a_batch(warnings=("one file is there twice", "the bundle is <unverified>"))))
     text = outline.text.replace("\u202f", " ")
@@ -69,7 +80,11 @@ def test_a_batch_that_is_not_over_says_so():
 @given(words=st.lists(st.sampled_from(["<h6>", "</li>", '"', "'", "&amp;", "{{", "{%", "\x1b", "\u202e"]) | st.text()))
 @settings(max_examples=25, deadline=None)
 def test_any_words_of_an_error_or_a_recipe_leave_the_page_whole(words):
-    outline = Outline(render_batch(a_batch(error=" ".join(words) or "x", recipe="".join(words), warnings=tuple(words))))
+    outline = Outline(
+        render_batch(
+            a_batch(error=" ".join(words) or "x", recipe="".join(words), warnings=tuple(words), lacking=" ".join(words))
+        )
+    )
     assert outline.faults == []
     assert "h6" not in outline.tags
 

@@ -40,6 +40,16 @@ def test_the_list_names_the_backbones_that_the_recipe_needs_and_that_lack_weight
     assert json.loads(said("list", "--json", *toys.words))["missing"] == ["mobilenetv3small", "mobilenetv2"]
 
 
+def test_what_the_limits_of_the_recipe_leave_out_is_not_needed(toys: Toys) -> None:
+    toys.serve()
+    limits = ["--set", "pick.max_params_m=1"]
+    rows = {row["backbone"]: row["needed"] for row in listed(*toys.words, *limits)}
+    assert rows == {"mobilenetv3small": True, "mobilenetv2": False}
+    said("fetch", *toys.words, *limits)
+    assert [path.name for path in toys.cache.iterdir()] == ["small.h5"]
+    assert not any(row["needed"] for row in listed(*toys.words, "--set", "pick.licences=MIT"))
+
+
 def test_licence_and_source_are_those_of_the_listing_where_there_is_one(toys: Toys) -> None:
     (toys.folder / "x.h5").write_bytes(TWO)
     (toys.folder / "weights.yaml").write_text(
