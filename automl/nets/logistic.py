@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +17,7 @@ Ints = NDArray[np.int64]
 
 JUDGED: Final = 3e-4  # tolerance of the folds' fits, each of which starts at the one before
 SHIPPED: Final = 1e-5  # of fits that start at nothing
+REMEMBERED: Final = 5  # steps of L-BFGS; with ten it takes as many and pays for each
 LEAST_PROBABILITY: Final = 1e-7  # log loss counts no probability as smaller
 
 
@@ -30,7 +33,8 @@ class Rotated:
 def rotate(x: Floats) -> Rotated:
     """Rotate into the principal axes, r = min(n, d). An L2-regularised fit is the same there, and much quicker."""
     n, d = x.shape
-    values, vectors = eigh(x.T @ x if d <= n else x @ x.T)
+    # Divide and conquer takes a quarter of the time of LAPACK's default, as exactly.
+    values, vectors = eigh(x.T @ x if d <= n else x @ x.T, driver="evd")
     kept = values > 1e-6 * values[-1]
     basis = vectors[:, kept] if d <= n else x.T @ (vectors[:, kept] / np.sqrt(values[kept]))
     return Rotated(np.ascontiguousarray(x @ basis), basis, values[kept].astype(np.float64) / n)
@@ -63,27 +67,49 @@ def fit_logistic(
     # Steps are taken in units of the curvature: the penalty's, and the loss's p(1 - p) along each axis, with the p of
     # a start at which all classes are equally likely.
     curvature = (1 - 1 / n_classes) / n_classes * np.append(data.power, 1.0)
-    unit = 1.0 / np.sqrt(curvature + penalty)[:, None]
-    truth = np.zeros((len(labels), n_classes), np.float32)
-    truth[np.arange(len(labels)), labels] = 1.0
+    unit = 1.0 / np.sqrt(curvature + penalty)
+    rows = np.arange(len(labels))
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights = flat.reshape(-1, n_classes) * unit
-        probabilities = softmax(data.z @ weights[:-1].astype(np.float32) + weights[-1].astype(np.float32))
-        loss = (
-            mean_of(log_losses(probabilities, labels), sample_weights) + 0.5 * penalty * np.square(weights[:-1]).sum()
-        )
-        wrong = probabilities - truth
+        weights = flat.reshape(n_classes, -1) * unit  # a class a row: products with few columns are slow
+        single = weights.astype(np.float32)
+        wrong = softmax(data.z @ single[:, :-1].T + single[:, -1])
+        loss = mean_of(log_losses(wrong, labels), sample_weights) + 0.5 * penalty * np.square(weights[:, :-1]).sum()
+        wrong[rows, labels] -= 1
         if sample_weights is not None:
             wrong *= sample_weights[:, None]
-        slope = np.vstack([data.z.T @ wrong, wrong.sum(axis=0)]).astype(np.float64) / n
-        slope[:-1] += penalty * weights[:-1]
+        turned = np.ascontiguousarray(wrong.T)
+        slope = np.column_stack([turned @ data.z, turned.sum(axis=1)]).astype(np.float64) / n
+        slope[:, :-1] += penalty * weights[:, :-1]
         return float(loss), (slope * unit).ravel()
 
-    first = np.zeros((len(unit), n_classes)) if start is None else start / unit
-    options = {"maxiter": 300, "gtol": tolerance, "ftol": tolerance**2}
+    first = np.zeros((n_classes, len(unit))) if start is None else start.T / unit
+    options = {"maxiter": 300, "gtol": tolerance, "ftol": tolerance**2, "maxcor": REMEMBERED}
     found = minimize(objective, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x.reshape(-1, n_classes) * unit, dtype=np.float64)
+    return np.asarray((found.x.reshape(n_classes, -1) * unit).T, dtype=np.float64)
+
+
+def fit_path(
+    data: Rotated,
+    labels: Ints,
+    n_classes: int,
+    grid: Sequence[float],
+    sample_weights: Floats | None = None,
+    *,
+    tolerance: float = JUDGED,
+) -> Iterator[NDArray[np.float64]]:
+    """The fit at each C of a grid that rises; each begins where a straight line through the two before it leads.
+
+    The line takes half of the steps that the fit before takes as a start, and ends nearer to the solution.
+    """
+    before: list[NDArray[np.float64]] = []
+    for place, c in enumerate(grid):
+        start = before[-1] if before else None
+        if len(before) == 2:
+            ahead = log(c / grid[place - 1]) / log(grid[place - 1] / grid[place - 2])
+            start = before[1] + ahead * (before[1] - before[0])
+        before = [*before[-1:], fit_logistic(data, labels, n_classes, c, start, sample_weights, tolerance=tolerance)]
+        yield before[-1]
 
 
 def predict_rotated(z: Floats, weights: NDArray[np.float64]) -> Floats:

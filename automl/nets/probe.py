@@ -20,6 +20,7 @@ from automl.nets.logistic import (
     SHIPPED,
     Rotated,
     fit_logistic,
+    fit_path,
     log_losses,
     mean_and_spread,
     mean_of,
@@ -132,12 +133,13 @@ def fit_probe(
         picked = choose_c(losses, right, some_weights)
         held_out = np.empty((len(x), n_classes), np.float32)
         held_out[chosen] = probabilities[picked]
+        whole = some
         if len(chosen) < len(x):
-            others = np.setdiff1d(np.arange(len(x)), chosen)
+            whole, others = rotate(x), np.setdiff1d(np.arange(len(x)), chosen)
             fitted = fit_logistic(some, some_labels, n_classes, GRID[picked], None, some_weights, tolerance=SHIPPED)
             held_out[others] = predict_rotated(x[others] @ some.basis, fitted)
     return ProbeFit(
-        probe=_fit_standardised(mean, scale, x, labels, n_classes, GRID[picked], weights),
+        probe=_fit_rotated(mean, scale, whole, labels, n_classes, GRID[picked], weights),
         c=GRID[picked],
         grid=tuple(
             Fold(c=c, accuracy=float(hits.mean()), loss=float(loss.mean()))
@@ -153,7 +155,9 @@ def fit_at(features: Floats, labels: Ints, n_classes: int, *, c: float, weights:
     """The probe of these images with that C, which nothing is held out for; see fit_probe."""
     mean, scale = _mean_and_scale(features, weights)
     x = ((features - mean) / scale).astype(np.float32)
-    return _fit_standardised(mean, scale, x, labels, n_classes, c, weights)
+    with threadpool_limits(1):
+        rotated = rotate(x)
+    return _fit_rotated(mean, scale, rotated, labels, n_classes, c, weights)
 
 
 def _mean_and_scale(features: Floats, weights: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -161,17 +165,16 @@ def _mean_and_scale(features: Floats, weights: Floats | None) -> tuple[NDArray[n
     return mean, np.where(spread > max(1e-6 * spread.max(), LEAST_SPREAD), spread, 1.0)  # a dead feature stays 0
 
 
-def _fit_standardised(
+def _fit_rotated(
     mean: NDArray[np.float64],
     scale: NDArray[np.float64],
-    x: Floats,
+    rotated: Rotated,
     labels: Ints,
     n_classes: int,
     c: float,
     weights: Floats | None,
 ) -> Probe:
     with threadpool_limits(1):
-        rotated = rotate(x)
         fitted = fit_logistic(rotated, labels, n_classes, c, None, weights, tolerance=SHIPPED)
     return Probe(
         mean=mean.astype(np.float32),
@@ -217,10 +220,7 @@ def cross_validate(
         held = fold == number
         part = Rotated(data.z[~held], data.basis, data.power)
         own = None if sample_weights is None else sample_weights[~held]
-        weights = None
-        for place, c in enumerate(GRID):
-            # From one C to the next the solution moves little.
-            weights = fit_logistic(part, labels[~held], n_classes, c, weights, own)
+        for place, weights in enumerate(fit_path(part, labels[~held], n_classes, GRID, own)):
             probabilities[place, held] = predict_rotated(data.z[held], weights)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
