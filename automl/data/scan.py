@@ -69,6 +69,13 @@ def choose_size_px(shorter_sides_px: Sequence[int], size_px: int | Literal["auto
     return min(next((rung for rung in LADDER_PX if rung >= middle), LADDER_PX[-1]), max_size_px)
 
 
+def possible_sizes_px(size_px: int | Literal["auto"], max_size_px: int) -> tuple[int, ...]:
+    """All that choose_size_px may come to, ascending."""
+    if size_px != "auto":
+        return (size_px,)
+    return tuple(sorted({min(rung, max_size_px) for rung in LADDER_PX}))
+
+
 def shorter_sides_px(root: Path, files: Sequence[ListedFile], max_megapixels: float, threads: int) -> list[int]:
     """The shorter sides by the files' headers alone; files that cannot be opened are left to the scan."""
     with ThreadPoolExecutor(threads) as pool:

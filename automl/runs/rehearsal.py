@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from automl.recipe.backbones import is_own
 from automl.recipe.model import Recipe
 from automl.runs.atomic import write_json
 from automl.runs.done import fingerprint_of
@@ -38,6 +39,8 @@ def rehearse(
     before = {name: known[key] for name in (*recipe.backbones, "smallnet") if (key := key_of(name, recipe)) in known}
     arguments = {
         "backbones": list(recipe.backbones),
+        "own": str(folder.backbones),
+        "pack": recipe.pack.model_dump(mode="json"),
         "weights": recipe.weights.model_dump(mode="json"),
         "folder": None if weights is None else str(weights.absolute()),
         "variants": list(recipe.compress.variants),
@@ -50,7 +53,8 @@ def rehearse(
     assert isinstance(tried, Mapping)
     seconds = {name: facts.get("seconds") for name, facts in {**before, **tried}.items()}
     write_json(folder.rehearsal_json, {**result, "seconds": seconds})
-    fresh = {key_of(name, recipe): facts for name, facts in tried.items()}
+    # A backbone of the user's own is tried each time: its name does not tell what is in its file.
+    fresh = {key_of(name, recipe): facts for name, facts in tried.items() if not is_own(name)}
     if fresh:
         try:
             write_json(cache, {**known, **fresh})

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.build import build_backbone, build_extractor, load_pretrained
-from automl.nets.catalogue import backbone_named
+from automl.nets.catalogue import Backbone
 from automl.nets.features import write_features
 from automl.nets.logistic import log_losses
 from automl.nets.ranking import RESAMPLES, Judged
@@ -72,7 +72,7 @@ def _write_features(
 
     Returns: the backbone's parameters in millions, and images a second.
     """
-    extractor, params_m = seeded_extractor(one.row.name, one.weights, data, ctx.recipe.seed)
+    extractor, params_m = seeded_extractor(one.row, one.weights, data, ctx.recipe.seed)
     images_s = 0.0
 
     def write(file: IO[bytes]) -> None:
@@ -100,14 +100,14 @@ def read_item(ctx: StageContext, name: str, weights: WeightsFound, inputs: dict[
     return Judged(score=replace(score, weights=weights), out_of_fold=out_of_fold)
 
 
-def seeded_extractor(name: str, weights: WeightsFound, data: Data, seed: int) -> tuple[Any, float]:
+def seeded_extractor(row: Backbone, weights: WeightsFound, data: Data, seed: int) -> tuple[Any, float]:
     """The backbone up to its features, and its parameters in millions.
 
     Seeded each time, so that a random one is the same whenever it is built.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    backbone = build_backbone(backbone_named(name), data.pixels.shape[1])
+    backbone = build_backbone(row, data.pixels.shape[1])
     if weights.source != "random":
         load_pretrained(backbone, weights)
     return build_extractor(backbone), backbone.count_params() / 1e6

@@ -61,7 +61,12 @@ def run(ctx: StageContext) -> Picked:
         n_classes=len(checked.classes),
         weights=read_weights(ctx.folder.stage("pack")),
     )
-    choice = candidates(ctx.recipe.backbones, size_px=size_px, max_params_m=ctx.recipe.pick.max_params_m)
+    choice = candidates(
+        ctx.recipe.backbones,
+        size_px=size_px,
+        max_params_m=ctx.recipe.pick.max_params_m,
+        own=ctx.folder.backbones,
+    )
     for note in choice.notes:
         warn(note)
     weighted = with_weights(choice.rows, ctx.weights, ctx.recipe.weights, warn=warn)

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from automl.errors import RecipeError
 from automl.nets.candidates import candidates
+from automl.nets.own.rows import Facts, write_facts
 
 NAMES = ("efficientnetv2b0", "mobilenetv2", "mobilenetv3small")
 
@@ -50,7 +53,9 @@ def test_a_backbone_that_needs_larger_images_is_left_out_by_name_and_size() -> N
 
 
 def test_images_too_small_for_every_backbone_are_an_error_that_says_what_would_do() -> None:
-    with pytest.raises(RecipeError, match=r"packed at 64 px, .*: xception 71 px, inceptionv3 75 px\. Raise .*smallnet"):
+    with pytest.raises(
+        RecipeError, match=r"packed at 64 px, .*xception: .* at least 71 px.*; inceptionv3: .* 75 px.* raise .*smallnet"
+    ):
         candidates(("xception", "inceptionv3"), size_px=64, max_params_m=1000)
 
 
@@ -61,3 +66,46 @@ def test_catalogue_and_weights_are_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def bring(folder: Path, **facts: object) -> Path:
+    """A backbone of the user's own, as the rehearsal leaves it. Returns: the folder of them all."""
+    known = Facts(
+        file="/home/me/mine.keras", sha256="0" * 64, pixels="auto", told="", size_px=96, params_m=1.0, gmacs=0.1,
+        taps=("a", "b"), n_features=20, sizes_px=(32, 96),
+    )  # fmt: skip
+    (folder / "mine.keras").mkdir(parents=True)
+    write_facts(folder / "mine.keras", replace(known, **facts))
+    return folder
+
+
+def test_ones_own_backbone_counts_at_each_size_that_it_can_be_built_at_also_below_64_px(tmp_path: Path) -> None:
+    own = bring(tmp_path / "backbones")
+    choice = candidates((*NAMES, "/home/me/mine.keras"), size_px=96, max_params_m=1000, own=own)
+    assert [row.name for row in choice.rows] == ["mobilenetv3small", "mine.keras", "mobilenetv2", "efficientnetv2b0"]
+    assert choice.notes == ()
+    small = candidates(("mobilenetv2", "/home/me/mine.keras"), size_px=32, max_params_m=1000, own=own)
+    assert [row.name for row in small.rows] == ["smallnet", "mine.keras"]
+    assert small.notes == (
+        "images are packed at 32 px, below 64 px, where ImageNet backbones see almost nothing: "
+        "smallnet is used, not mobilenetv2",
+    )
+    alone = candidates(("/home/me/mine.keras",), size_px=32, max_params_m=1000, own=own)
+    assert ([row.name for row in alone.rows], alone.notes) == (["mine.keras"], ())
+
+
+def test_ones_own_backbone_is_left_out_where_it_cannot_be_built_or_exported_and_why_is_said(tmp_path: Path) -> None:
+    own = bring(tmp_path / "sizes")
+    choice = candidates(("mobilenetv2", "mine.keras"), size_px=160, max_params_m=1000, own=own)
+    assert [row.name for row in choice.rows] == ["mobilenetv2"]
+    assert choice.notes == (
+        "mine.keras is left out: it can be built for images of 32, 96 px, and these are packed at 160 px",
+    )
+    with pytest.raises(
+        RecipeError, match=r"packed at 160 px, .*mine\.keras: it can be built for images of 32, 96 px.*"
+    ):
+        candidates(("mine.keras",), size_px=160, max_params_m=1000, own=own)
+    own = bring(tmp_path / "fault", fault="layer 'x' is unknown")
+    assert candidates(("smallnet", "mine.keras"), size_px=96, max_params_m=1000, own=own).notes == (
+        "mine.keras is left out: layer 'x' is unknown",
+    )

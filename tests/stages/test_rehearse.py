@@ -40,7 +40,7 @@ def rehearsed(folder: Path | None, *backbones: str) -> Any:
     """What the rehearsal says where the export of all is known to be good."""
     arguments = {
         "backbones": backbones, "weights": {"download": False}, "folder": folder and str(folder), "variants": [],
-        "known": ALL, "scratch": "unused", "patience_s": 0,
+        "known": ALL, "scratch": "unused", "patience_s": 0, "own": "unused", "pack": {},
     }  # fmt: skip
     return rehearse.rehearse(arguments)
 
