@@ -4,7 +4,8 @@
     ├── UsageError                  2   the command's words, or the recipe, are wrong
     │   ├── RecipeError             2   a recipe has faults; all of them are listed
     │   ├── RunInUse                2   a run of this name exists with other settings
-    │   └── WrongWeights            2   a weights file is not for that backbone
+    │   ├── WrongWeights            2   a weights file is not for that backbone
+    │   └── WrongBackbone           2   a user's own backbone is refused
     ├── DataError                   3   the dataset was refused
     ├── DeadlinePassed              4   the deadline came before a deployable model
     ├── StageFailed                 5   a stage failed; the run can be resumed
@@ -65,6 +66,10 @@ class RunInUse(UsageError):
 
 class WrongWeights(UsageError):
     """A weights file does not fit the backbone it was given for."""
+
+
+class WrongBackbone(UsageError):
+    """A backbone that the user brought is refused, or cannot be one."""
 
 
 class DataError(AutomlError):
@@ -156,7 +161,7 @@ EXIT_CODES: Final[dict[int, str]] = {
     0: "done",
     1: "the answer is no (doctor, verify and the like)",
     2: "usage or recipe error: unknown recipe, key or option, bad value, name in use with other settings or files, "
-    "wrong weights file",
+    "wrong weights file, a backbone of your own that is refused",
     3: "the data was refused: no such folder, empty, one class, nothing readable, or a finding that stops a run",
     4: "the deadline came before a deployable model",
     5: "a stage failed, or a job of a batch, or a download, or a resource was missing: disk, memory, a folder that "
@@ -171,9 +176,9 @@ EXIT_CODES: Final[dict[int, str]] = {
 BY_NAME: Final[dict[str, type[AutomlError]]] = {
     kind.__name__: kind
     for kind in (
-        AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, DataError, DeadlinePassed, StageFailed,
-        VariantFailed, VariantKilled, GateRefused, JobsFailed, FetchFailed, ResourceMissing, DiskRefused, DiskFull,
-        RunLocked, AnswerIsNo, Interrupted, Terminated, HungUp, OutputClosed,
+        AutomlError, UsageError, RecipeError, RunInUse, WrongWeights, WrongBackbone, DataError, DeadlinePassed,
+        StageFailed, VariantFailed, VariantKilled, GateRefused, JobsFailed, FetchFailed, ResourceMissing, DiskRefused,
+        DiskFull, RunLocked, AnswerIsNo, Interrupted, Terminated, HungUp, OutputClosed,
     )
 }  # fmt: skip
 """For an error that crosses a process: a child writes the class's name and the message, the front raises it again."""

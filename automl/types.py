@@ -165,9 +165,9 @@ class WeightsFound:
     """Where a backbone's weights come from."""
 
     backbone: str
-    source: Literal["folder", "cache", "download", "random"]
-    path: str  # "" for random
-    sha256: str  # "" for random
+    source: Literal["folder", "cache", "download", "own", "random"]
+    path: str  # "" for random; of a user's own backbone the run's copy
+    sha256: str  # "" for random; of a user's own backbone that of the file that the copy was taken from
     licence: str = ""  # of this file, as the weights.yaml beside it says; "": it says none
     topped: bool = False  # the file has ImageNet's top as well, which is thrown away
 
@@ -256,7 +256,7 @@ class Against:
 class Network:
     """All that is needed to build a trained network again: our own config, then weights alone."""
 
-    backbone: str  # a name of nets/catalogue.py's table
+    backbone: str  # a name of nets/catalogue.py's table, or of a backbone in the run's folder of the user's own
     size_px: int
     classes: tuple[str, ...]
     dropout: float = 0.0

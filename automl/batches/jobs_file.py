@@ -176,7 +176,7 @@ def _recipe(number: int, entry: _Entry, folder: Path, faults: list[str]) -> Load
     """The job's recipe; None where it has faults."""
     pairs = entry.set if isinstance(entry.set, list) else _pairs(entry.set, number, faults)
     try:
-        return load_recipe(_recipe_from(entry.recipe, folder), pairs)
+        return load_recipe(_recipe_from(entry.recipe, folder), pairs, folder=folder)
     except RecipeError as error:
         faults += [f"job {number}, recipe {_shown_key(entry.recipe)}: {fault}" for fault in error.faults]
     return None

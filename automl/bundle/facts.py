@@ -81,7 +81,7 @@ def bundle_json(facts: BundleFacts) -> dict[str, Any]:
         "backbone": facts.backbone,
         "weights": {
             "source": facts.weights.source,
-            "file": PurePath(facts.weights.path).name,
+            "file": facts.backbone if facts.weights.source == "own" else PurePath(facts.weights.path).name,
             "sha256": facts.weights.sha256,
             "licence": facts.weights_licence,
         },

@@ -139,8 +139,11 @@ def licence(facts: BundleFacts) -> str:
     weights = facts.weights
     if weights.source == "random":
         return f"## Weights\n\nBackbone {facts.backbone}, trained from random weights."
+    origin = (
+        "brought with its weights by whoever made the model" if weights.source == "own" else "pretrained on ImageNet"
+    )
     return (
-        f"## Weights\n\nBackbone {facts.backbone}, pretrained on ImageNet; licence of these weights: "
+        f"## Weights\n\nBackbone {facts.backbone}, {origin}; licence of these weights: "
         f"{escape(facts.weights_licence)}; file sha256 `{weights.sha256}`. What you may do with the model also depends "
         "on the rights in the pictures it was trained on."
     )

@@ -89,6 +89,12 @@ def choose_sizes_px(own_px: int, size_px: int | Literal["auto"], max_size_px: in
     return tuple(sorted({small, large}))
 
 
+def possible_sizes_px(size_px: int | Literal["auto"], max_size_px: int) -> tuple[int, ...]:
+    """All that choose_sizes_px may come to, whatever the images, ascending."""
+    owns = [size_px] if size_px != "auto" else [min(rung, max_size_px) for rung in LADDER_PX]
+    return tuple(sorted({size for own_px in owns for size in choose_sizes_px(own_px, size_px, max_size_px)}))
+
+
 def shorter_sides_px(root: Path, files: Sequence[ListedFile], max_megapixels: float, threads: int) -> list[int]:
     """The shorter sides by the files' headers alone; files that cannot be opened are left to the scan."""
     with ThreadPoolExecutor(threads) as pool:

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-import h5py
 import keras
 import numpy as np
 from keras import layers
@@ -22,6 +21,8 @@ from automl.code import load_entry
 from automl.errors import StageFailed, WrongWeights
 from automl.nets.catalogue import Backbone, Pixels, backbone_named
 from automl.nets.features import tap_layers
+from automl.nets.hdf5 import need_self_contained
+from automl.nets.own.rows import row_named
 from automl.runs.atomic import TEMPORARY, named_in_errors, sync_file, sync_folder
 from automl.task_table import task_named
 from automl.types import Network, WeightsFound
@@ -51,6 +52,8 @@ def normalised(image: Any, pixels: Pixels) -> Any:
     """A symbolic image of values 0..255 as the layers behind it expect it."""
     if pixels == "-1..1":
         return layers.Rescaling(1 / 127.5, offset=-1.0, name="rescale")(image)
+    if pixels == "0..1":
+        return layers.Rescaling(1 / 255, name="rescale")(image)
     if pixels == "caffe":
         turned = keras.ops.flip(image, axis=-1)
         return layers.Rescaling(1.0, offset=[-mean for mean in CAFFE_MEAN], name="rescale")(turned)
@@ -62,13 +65,13 @@ def normalised(image: Any, pixels: Pixels) -> Any:
 
 
 def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
-    """Give a backbone the numbers of a legacy Keras weights file (HDF5, layers in order).
+    """Give a backbone the numbers of a legacy Keras weights file (HDF5, layers in order), or of a run's own copy.
 
     Raises: WrongWeights: the file is no such file, reaches outside itself, or is not for that backbone.
     """
     path = Path(weights.path)
     try:
-        _refuse_links(path)
+        need_self_contained(path)
         if weights.topped:
             _take_over(backbone, loaded_with_top(backbone_named(weights.backbone), path))
         else:
@@ -80,6 +83,7 @@ def load_pretrained(backbone: keras.Model, weights: WeightsFound) -> None:
             "folder": "Take it out of that folder (--weights, or AUTOML_WEIGHTS), or put the right file there.",
             "cache": "Delete it; Keras downloads it again.",
             "download": "Delete it; Keras downloads it again.",
+            "own": "--redo pick takes it from the user's file again.",
         }[weights.source]
         raise WrongWeights(
             f"{path} cannot be the weights of {weights.backbone}: {error}. Wanted: an HDF5 file that Keras wrote for "
@@ -118,22 +122,6 @@ def _said(layer: Any) -> tuple[str, list[tuple[int, ...]]]:
     return "layer_normalization" if name.endswith("_head_layernorm") else name, shapes
 
 
-def _refuse_links(path: Path) -> None:
-    """Raise ValueError where an HDF5 file would have other files read; OSError where it is none."""
-    with h5py.File(path) as file:
-        groups = [file]
-        while groups:
-            group = groups.pop()
-            for name in group:
-                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise ValueError(f"{group.name.rstrip('/')}/{name} is a link, which weights need not have")
-                item = group[name]
-                if isinstance(item, h5py.Group):
-                    groups.append(item)
-                elif item.external or item.is_virtual:
-                    raise ValueError(f"{item.name} takes its values from another file")
-
-
 def check_weights_fit(row: Backbone, weights: WeightsFound) -> None:
     """Load the file into a network that is thrown away. Raises: WrongWeights. For random weights there is no file."""
     if weights.source != "random":
@@ -163,25 +151,28 @@ def attach_head(extractor: keras.Model, network: Network, task: str = "classific
     return keras.Model(extractor.inputs[0], [probabilities, features], name=network.backbone)
 
 
-def build_network(network: Network, task: str = "classification") -> keras.Model:
+def build_network(network: Network, task: str = "classification", own: Path | None = None) -> keras.Model:
     """The untrained network.
 
+    Args: own: the run's folder of backbones that the user brought.
     Returns: a functional model; input "image" (batch, size, size, 3), uint8 or float32, values 0..255; outputs
         [probabilities float32 (batch, classes), features float32 (batch, d)]. Layers by name: "features",
         "standardise", "dropout", "logits", "probabilities".
-    Raises: KeyError: no such backbone; ValueError: the size is below its least.
+    Raises: KeyError: no such backbone; ValueError: the size is below its least; StageFailed: see row_named.
     """
-    return attach_head(
-        build_extractor(build_backbone(backbone_named(network.backbone), network.size_px)), network, task
-    )
+    backbone = build_backbone(row_named(network.backbone, own), network.size_px)
+    return attach_head(build_extractor(backbone), network, task)
 
 
-def load_network(network: Network, weights_file: Path, task: str = "classification") -> keras.Model:
+def load_network(
+    network: Network, weights_file: Path, task: str = "classification", own: Path | None = None
+) -> keras.Model:
     """The network with the weights that save_weights wrote.
 
+    Args: own: the run's folder of backbones that the user brought.
     Raises: StageFailed: the file cannot be read, or belongs to another network.
     """
-    model = build_network(network, task)
+    model = build_network(network, task, own)
     try:
         with warnings.catch_warnings():
             # Where the file lacks a layer, Keras warns and leaves it random.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
 
 KERAS_HOST: Final = "https://storage.googleapis.com/"
 """Where Keras fetches all of them (keras/src/applications)."""
 
-Pixels = Literal["0..255", "-1..1", "caffe", "torch"]
+Pixels = Literal["0..255", "0..1", "-1..1", "caffe", "torch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class WeightsFile:
     def url(self) -> str:
         """Where it can be fetched."""
         return f"{KERAS_HOST}{self.folder}/{self.served_as or self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What is known of a backbone that a user brought, besides its row: all of it in the run's copy (nets/own)."""
+
+    folder: Path  # of the copy
+    file: str  # which it was taken from; an absolute path
+    sha256: str  # of that file
+    sizes_px: tuple[int, ...]  # edges at which it can be built, ascending, of those that the run may pack and its own
+    told: str = ""  # which pixel values it gets, and who says so, in words; "": it rescales them itself
+    fault: str = ""  # why it cannot be exported, in words; "": it can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +76,7 @@ class Backbone:
     heavy: bool = False  # too much for 24 GB and 2 cores: tests look at its shapes alone, without weights
     exporters: tuple[str, ...] = ("onnx",)  # that write it as Keras runs it; proved for the family's smallest member
     compressors: tuple[str, ...] = ("int8_minmax", "int8_percentile")  # rows of compressors/table.py, proved likewise
+    own: Own | None = None  # None: it stands in the table below
 
     @property
     def pretrained(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 from automl.errors import RecipeError
 from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named
 from automl.nets.weights import Place, Weighted, claimed, places
+from automl.recipe.backbones import is_own
 from automl.recipe.model import Pick, Recipe, Weights
 from automl.types import Footprint
 
@@ -27,6 +28,7 @@ REMEDIES: Final = {
     "pick.max_memory_mb": "raise pick.max_memory_mb or pack smaller images (pack.max_size_px)",
     "pack.max_size_px": "raise pack.size_px or pack.max_size_px",
     "weights": "give a folder that holds the weights with --weights",
+    "backbones": "correct the file of your own, or add another backbone",
 }
 """What to do where nothing is left, by what took the candidates."""
 
@@ -81,10 +83,14 @@ def known_limits(
 
 
 def need_candidates(recipe: Recipe, folder: Path | None) -> None:
-    """Refuse what can be refused before anything begins. Args: folder: --weights.
+    """Refuse what can be refused before anything begins.
+
+    Args: folder: --weights.
 
     Raises: RecipeError: parameters and licences leave no backbone; WrongWeights: as known_limits.
     """
+    if any(map(is_own, recipe.backbones)):
+        return  # what is in a file of the user's own, the rehearsal tells
     rows = [backbone_named(name) for name in dict.fromkeys(recipe.backbones)]
     kept, taken = known_limits(rows, recipe.pick, recipe.weights, places(folder), max(recipe.pack.possible_px))
     if not kept:

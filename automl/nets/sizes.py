@@ -35,8 +35,11 @@ def choose_size(small: tuple[SizeScore, Right], large: tuple[SizeScore, Right], 
 def sizes_of(row: Backbone, sizes_px: tuple[int, ...]) -> tuple[int, ...]:
     """The packed sizes that a backbone may see, ascending.
 
-    A pretrained one sees what is large enough for its five halvings; the small net, with three, the smallest alone.
+    One of the user's own sees those that it can be built at. A pretrained one sees what is large enough for its five
+    halvings; the small net, with three, the smallest alone.
     """
+    if row.own is not None:
+        return tuple(size for size in sizes_px if size in row.own.sizes_px)
     if not row.pretrained:
         return sizes_px[:1]
     return tuple(size for size in sizes_px if size >= row.least_px and size >= SMALL_PX) or sizes_px[-1:]

@@ -18,6 +18,7 @@ from automl.errors import FetchFailed, WrongWeights
 from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, WeightsFile, by_distance
 from automl.nets.fetch import START, Progress, fetch_file, host_of, host_trouble, no_weights, unheard
 from automl.nets.listing import LISTING, Entry, read_listing
+from automl.nets.own.rows import WEIGHTS as OWN_WEIGHTS
 from automl.types import Footprint, WeightsFound
 
 VARIABLE: Final = "AUTOML_WEIGHTS"
@@ -226,9 +227,13 @@ def find_weights(
         warn: told in one sentence why a download failed.
         progress: told the bytes of a download.
         cache: Keras' own folder, unless given.
-    Returns: what was found; source "random" where there is nothing, or nothing is wanted.
+    Returns: what was found, of a user's own backbone what came with it; source "random" where there is nothing, or
+        nothing is wanted.
     Raises: WrongWeights: a folder, its weights.yaml, or the file that it names for this backbone is wrong.
     """
+    if row.own is not None and settings.pretrained:
+        copy = row.own.folder / OWN_WEIGHTS
+        return WeightsFound(backbone=row.name, source="own", path=str(copy), sha256=row.own.sha256, licence=row.licence)
     if not (row.pretrained and settings.pretrained):
         return _random(row)
     if located := first_located(row, places(folder, cache), size_px):
@@ -260,7 +265,8 @@ def with_weights(
     """Find the weights of all candidates, and leave out those that would have to start from random ones.
 
     Where no pretrained weights can be had at all, the small net with random weights stands in. A backbone that has no
-    pretrained weights anywhere (smallnet) stays; so do all where the recipe wants none. Random weights are warned of.
+    pretrained weights anywhere (smallnet) stays; so do all where the recipe wants none. Random weights are warned of,
+    and which pixel values a user's own backbone gets.
 
     Raises: WrongWeights: as find_weights; or a folder that the user names holds no weights of any backbone.
     """
@@ -288,6 +294,8 @@ def with_weights(
     for one in kept:
         if one.weights.source == "random":
             warn(f"{one.row.name} starts from random weights: it learns from this dataset alone")
+        if one.row.own is not None and one.row.own.told:
+            warn(f"{one.row.name}: {one.row.own.told}. If it was trained on others, set weights.pixels")
     return kept
 
 

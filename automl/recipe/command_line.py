@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from automl.recipe.keys import KEYS, takes_words
+from automl.recipe.keys import ADDING, KEYS, takes_words
 from automl.recipe.yaml_text import YamlFault, parse_yaml, scalar_text
 
 
 def as_typed(setting: str) -> str:
     """A setting from a command line as load_recipe takes it: where its key lists words, 01 and null are words too."""
     key, _, text = setting.partition("=")
-    if key.strip() not in KEYS or not takes_words(KEYS[key.strip()]):
+    if key.strip() not in ADDING and not (key.strip() in KEYS and takes_words(KEYS[key.strip()])):
         return setting
     try:
         words = parse_yaml(text, words=True)

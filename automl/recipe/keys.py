@@ -32,6 +32,12 @@ SECTIONS: Final = frozenset(key for key, schema in _ALL.items() if schema is Non
 """The dotted keys that hold further keys ("tune", "tune.space")."""
 
 
+ADDING: Final[Mapping[str, str]] = MappingProxyType(
+    {"backbones.custom": "adds a .keras file of your own, or several, to the recipe's `backbones`, whatever they are"}
+)
+"""Keys that stand for no setting of their own, but add to the list of the key before the dot; what each means."""
+
+
 def nearest_key(unknown: str) -> str | None:
     """The known key that an unknown dotted key was most likely meant to be; None: nothing is near.
 

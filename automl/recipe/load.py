@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from automl.errors import RecipeError
 from automl.finding_table import KIND_NAMES, STOP_WORDS
-from automl.recipe.keys import KEYS, SECTIONS, nearest_key, siblings_of, takes_words, wanted
+from automl.recipe.backbones import is_own, own_name, settled
+from automl.recipe.keys import ADDING, KEYS, SECTIONS, nearest_key, siblings_of, takes_words, wanted
 from automl.recipe.model import Recipe
 from automl.recipe.shipped import shipped_recipes
 from automl.recipe.yaml_text import YamlFault, parse_yaml, scalar_text
@@ -37,17 +38,21 @@ class LoadedRecipe:
     origins: Mapping[str, str]  # dotted key -> "default", "recipe quick", "file PATH", "--set" or "--seed"
 
 
-def load_recipe(name_or_file: str, settings: Sequence[str] = (), seed: int | None = None) -> LoadedRecipe:
+def load_recipe(
+    name_or_file: str, settings: Sequence[str] = (), seed: int | None = None, *, folder: Path | None = None
+) -> LoadedRecipe:
     """Read a shipped recipe or a file, with changes on top.
 
     Args:
         name_or_file: a shipped recipe's name, or the path of a YAML file.
         settings: "a.b=value" each, the value in YAML; the last one of a key holds.
         seed: goes over everything else.
+        folder: what paths in settings are relative to; None: the current one.
     Raises: RecipeError: there are faults; all of them are listed, each with its key, what was found and wanted.
     """
     found = _Found()
     _read_recipe(found, name_or_file)
+    found.folder = folder or Path.cwd()
     for setting in settings:
         _read_setting(found, setting)
     if seed is not None:
@@ -101,14 +106,23 @@ class _Found:
     values: dict[str, object] = field(default_factory=dict)  # by dotted key
     origins: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    folder: Path = Path()  # of the layer that is read: paths in it are relative to it
+    added: list[tuple[str, str]] = field(default_factory=list)  # backbones of backbones.custom, and their origins
 
     def assign(self, key: str, value: object, origin: str) -> None:
         """Take a setting, or a whole section, over whatever earlier layers said."""
-        if key in KEYS:
+        if key in ADDING:
+            self.add(key, value, origin)
+        elif key == "backbones" and isinstance(value, dict) and list(value) == ["custom"]:
+            self.add("backbones.custom", value["custom"], origin)
+        elif key in KEYS:
             if self.origins.get(key) == origin != "--set":
                 self.faults.append(f"{key} ({origin}): found a second time, once as a dotted key; wanted once")
             alone = isinstance(value, str) and takes_words(KEYS[key])
-            self.values[key], self.origins[key] = [value] if alone else value, origin
+            value = [value] if alone else value
+            if key == "backbones" and isinstance(value, list):
+                value = [settled(one, self.folder) if isinstance(one, str) else one for one in value]
+            self.values[key], self.origins[key] = value, origin
         elif key not in SECTIONS and key:
             self.faults.append(f"{key} ({origin}): found an unknown key{_hint(key)}")
         elif isinstance(value, dict):
@@ -116,6 +130,25 @@ class _Found:
                 self.assign(f"{key}.{name}" if key else name, inner, origin)
         else:
             self.faults.append(f"{key or 'the recipe'} ({origin}): found {_shown(value)}, wanted a mapping of keys")
+
+    def add(self, key: str, value: object, origin: str) -> None:
+        """Take backbones besides those that `backbones` names in whatever layer."""
+        entries = value if isinstance(value, list) and value else [value]
+        for entry in entries:
+            if isinstance(entry, str) and is_own(entry):
+                self.added.append((settled(entry, self.folder), f"{key} ({origin})"))
+            else:
+                self.faults.append(f"{key} ({origin}): found {_shown(entry)}, wanted the path of a .keras file")
+
+    def join(self) -> None:
+        """Put the added backbones behind the others."""
+        if self.added:
+            key = "backbones"
+            before = self.values.get(key, list(Recipe().backbones))
+            if isinstance(before, list):
+                self.values[key] = [*before, *(one for one in dict(self.added) if one not in before)]
+                origins = [self.origins.get(key, "default"), *dict.fromkeys(origin for _, origin in self.added)]
+                self.origins[key] = " and ".join(origins)
 
 
 def _read_recipe(found: _Found, name_or_file: str) -> None:
@@ -148,6 +181,7 @@ def _assign_file(found: _Found, path: Path, origin: str, *, extends: bool) -> No
     else:
         if extends and isinstance(content, dict) and "extends" in content:
             _assign_extended(found, content.pop("extends"), origin)
+        found.folder = path.absolute().parent
         found.assign("", content, origin)
 
 
@@ -172,6 +206,7 @@ def _read_setting(found: _Found, setting: str) -> None:
 
 def _validated(found: _Found, source: str) -> Recipe:
     """The recipe of all layers. Raises: RecipeError."""
+    found.join()
     recipe, wrong = Recipe(), set[str]()
     try:
         # Strict (text is no number), and by way of JSON, where a list may become a tuple all the same.
@@ -222,10 +257,23 @@ _NAMED: Final[dict[str, Callable[[], tuple[str, ...]]]] = {
 def _unknown_names(key: str, found: _Found) -> list[str]:
     names, known = found.values[key], _NAMED[key]()
     assert isinstance(names, list)
+    own = [name for name in names if key == "backbones" and is_own(name)]
     return [
         f"{key} ({found.origins[key]}): found {_shown(name)}, {_wanted_name(name, known)}"
+        + ("; or the path of a .keras file" if key == "backbones" else "")
         for name in names
-        if name not in known
+        if name not in known and name not in own
+    ] + _alike(own, f"{key} ({found.origins[key]})")
+
+
+def _alike(own: Sequence[str], place: str) -> list[str]:
+    """Files that a run would have to call by one name."""
+    first: dict[str, str] = {}
+    return [
+        f"{place}: found {first[own_name(path)]!r} and {path!r}, which a run would both call "
+        f"{own_name(path)}; wanted files of different names: rename one, or give a link to it another name"
+        for path in own
+        if first.setdefault(own_name(path), path) != path
     ]
 
 

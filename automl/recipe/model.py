@@ -128,6 +128,11 @@ class Weights(Section):
 
     pretrained: bool = Field(True, description="false: random weights, nothing is looked for")
     download: bool = Field(True, description="false: never ask the network for weights")
+    pixels: Literal["auto", "0..255", "0..1", "-1..1", "caffe", "torch"] = Field(
+        "auto",
+        description="what backbones of your own were trained on, where they do not rescale pixels themselves; caffe: "
+        "BGR, ImageNet's mean taken off; torch: that, divided by its deviation; auto: told by the first BatchNorm",
+    )
 
 
 class Pick(Section):
@@ -257,7 +262,8 @@ class Recipe(Section):
     backbones: Names = Field(
         ("mobilenetv3small", "mobilenetv2", "efficientnetv2b0"),
         min_length=1,
-        description="candidates; see docs/design.md",
+        description="candidates: names of the table below, or .keras files of your own, whose paths are relative to "
+        "the recipe's file (with --set, to the current folder)",
     )
     weights: Weights = Weights()
     data: Data = Data()

@@ -199,8 +199,10 @@ def begin(request: Request, folder: RunFolder, listing: Listing, hear: Hear) -> 
     if request.redo is not None:
         if request.redo == "check" and _has_other_files(folder, listing):
             set_aside(folder, "check")
-        if changed and STAGE_NAMES.index(request.redo) <= STAGE_NAMES.index("pick"):
-            set_aside(folder, "pick")
+        if STAGE_NAMES.index(request.redo) <= STAGE_NAMES.index("pick"):
+            throw_away(folder.backbones)  # the user's own are taken anew
+            if changed:
+                set_aside(folder, "pick")
         for stage in STAGE_NAMES[STAGE_NAMES.index(request.redo) :]:
             throw_away(folder.stage(stage))
     now = time.time()

@@ -1,7 +1,7 @@
 """Where everything of a run lies.
 
 runs/NAME/ holds run.json, recipe.yaml, events.jsonl, log.txt, lock, one folder a stage, and, of an archive or a name,
-dataset/.
+dataset/; of backbones of the user's own, backbones/.
 """
 
 from __future__ import annotations
@@ -58,6 +58,11 @@ class RunFolder:
     @property
     def log_txt(self) -> Path:
         return self.root / "log.txt"
+
+    @property
+    def backbones(self) -> Path:
+        """The run's copies of the user's own backbones, a folder each; nets/own knows them."""
+        return self.root / "backbones"
 
     @property
     def lock(self) -> Path:

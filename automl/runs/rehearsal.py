@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from automl.recipe.backbones import is_own
 from automl.recipe.model import Recipe
 from automl.runs.atomic import write_json
 from automl.runs.cache import remember, remembered
@@ -37,9 +38,10 @@ def rehearse(
     before = {name: known[key] for name in (*recipe.backbones, "smallnet") if (key := key_of(name, recipe)) in known}
     arguments = {
         "backbones": list(recipe.backbones),
+        "own": str(folder.backbones),
+        "pack": recipe.pack.model_dump(mode="json"),
         "weights": recipe.weights.model_dump(mode="json"),
         "pick": recipe.pick.model_dump(mode="json"),
-        "possible_px": list(recipe.pack.possible_px),
         "folder": None if weights is None else str(weights.absolute()),
         "variants": list(recipe.compress.variants),
         "known": list(before),
@@ -51,7 +53,8 @@ def rehearse(
     assert isinstance(tried, Mapping)
     seconds = {name: facts.get("seconds") for name, facts in {**before, **tried}.items()}
     write_json(folder.rehearsal_json, {**result, "seconds": seconds})
-    remember(CACHE, {key_of(name, recipe): facts for name, facts in tried.items()})
+    # A backbone of the user's own is tried each time: its name does not tell what is in its file.
+    remember(CACHE, {key_of(name, recipe): facts for name, facts in tried.items() if not is_own(name)})
 
 
 def key_of(backbone: str, recipe: Recipe) -> str:

@@ -177,7 +177,7 @@ def write_float(ctx: StageContext, name: str, weights: Path, pictures: Pictures)
     started = ctx.now()
     network, path = ctx.record(Trained).network, ctx.output(f"{name}.onnx")
     keras.utils.clear_session()  # it counts unnamed layers, and their names go into the file: equal runs, equal bytes
-    model = load_network(network, weights, ctx.recipe.task)
+    model = load_network(network, weights, ctx.recipe.task, ctx.folder.backbones)
     metadata = {"backbone": network.backbone, "size_px": str(network.size_px)}
     write_onnx(model, path, class_names=network.classes, metadata=metadata)
     compared = pictures.pixels[pictures.rows[:: -(-len(pictures.rows) // COMPARED)]]

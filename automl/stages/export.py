@@ -21,7 +21,7 @@ from automl.data.store import open_pixels, store_name
 from automl.errors import StageFailed
 from automl.graph.session import open_session, predict
 from automl.nets.build import load_network
-from automl.nets.catalogue import backbone_named
+from automl.nets.own.rows import row_named
 from automl.records import Checked, Compressed, Evaluated, Exported, Parted, Picked, Trained
 from automl.runs.atomic import TEMPORARY, sync_folder
 from automl.runtime.context import StageContext
@@ -90,7 +90,7 @@ def gather(ctx: StageContext, *, n_features: int) -> BundleFacts:
         chosen=compressed.chosen,
         backbone=trained.network.backbone,
         weights=picked.weights,
-        weights_licence=picked.weights.licence or backbone_named(trained.network.backbone).licence,
+        weights_licence=picked.weights.licence or row_named(picked.chosen, ctx.folder.backbones).licence,
         dataset_fingerprint=checked.dataset_fingerprint,
         images=ctx.record(Parted).per_class,
         weighting=ctx.record(Parted).weighting,
@@ -110,7 +110,7 @@ def gather_evidence(ctx: StageContext, bundle: Path) -> Evidence:
     path_of = {image.row: image.path for image in read_images(ctx.input("check", "images.csv"))}
     paths = tuple(path_of[int(row)] for row in rows)
     ctx.progress(1, 3, "asking the trained network")
-    model = load_network(network, ctx.input("train", trained.weights))
+    model = load_network(network, ctx.input("train", trained.weights), ctx.recipe.task, ctx.folder.backbones)
     from_keras = model.predict(pixels, batch_size=BATCH, verbose=0)[0]
     from_file, _ = predict(open_session(bundle / "model.onnx"), pixels)
     ctx.progress(2, 3, f"using the bundle on {len(paths)} files")

@@ -12,6 +12,7 @@ from automl.errors import StageFailed
 from automl.nets.build import attach_head, load_network, save_weights
 from automl.nets.features import extract_features
 from automl.nets.head import reset_head, set_head
+from automl.nets.own.rows import row_named
 from automl.nets.probe import Probe
 from automl.runtime.context import StageContext
 from automl.stages.chosen import FEATURES
@@ -34,12 +35,12 @@ def save_first(
     """
     name = network.backbone
     ctx.progress(0, 2, f"{name}: saving the probe as a network")
-    extractor = seeded_extractor(name, weights, data.pixels, ctx.recipe.seed)
+    extractor = seeded_extractor(row_named(name, ctx.folder.backbones), weights, data.pixels, ctx.recipe.seed)
     model = attach_head(extractor, network, ctx.recipe.task)
     set_head(model, mean=probe.mean, scale=probe.scale, kernel=probe.kernel, bias=probe.bias)
     save_weights(model, ctx.output(FIRST))
 
-    model = load_network(network, ctx.output(FIRST), ctx.recipe.task)
+    model = load_network(network, ctx.output(FIRST), ctx.recipe.task, ctx.folder.backbones)
     rows, labels = data.validation
     wanted = probe.predict(np.load(ctx.output(FEATURES), mmap_mode="r")[rows])
     sample = rows[:BATCH]
@@ -57,7 +58,7 @@ def save_first(
 
 def save_fresh(ctx: StageContext, network: Network, data: Data) -> None:
     """Save what a training of random weights begins with: the same backbone, without the probe's head."""
-    model = load_network(network, ctx.output(FIRST), ctx.recipe.task)
+    model = load_network(network, ctx.output(FIRST), ctx.recipe.task, ctx.folder.backbones)
     shares = np.bincount(data.train[1], weights=data.weights, minlength=data.n_classes)
     reset_head(model, shares.astype(np.float64))
     save_weights(model, ctx.output(FRESH))

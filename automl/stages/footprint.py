@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -20,7 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from automl import graph
 from automl.compressors.measure import describe_cpu
 from automl.nets.candidates import candidates
+from automl.nets.catalogue import Backbone
 from automl.nets.limits import Taken, known_limits, measured_limits, nothing_left
+from automl.nets.sizes import sizes_of
 from automl.nets.weights import Weighted, places, with_weights
 from automl.runs.cache import remember, remembered
 from automl.runs.done import fingerprint_of
@@ -38,16 +40,17 @@ LIMIT_S: Final = 300.0  # of one child
 _FOOTPRINT: Final = TypeAdapter(Footprint)
 
 
-def within_limits(ctx: StageContext, size_px: int, warn: Callable[[str], object]) -> tuple[Weighted, ...]:
+def within_limits(ctx: StageContext, sizes_px: tuple[int, ...], warn: Callable[[str], object]) -> tuple[Weighted, ...]:
     """The recipe's backbones that its limits leave, each with its weights, the cheapest first.
 
     Args:
-        size_px: edge of the packed images.
+        sizes_px: edges of the packed images; the largest that a backbone may see is what its limits are about.
         warn: told why others are left out.
     Raises: RecipeError: none is left; WrongWeights: as with_weights.
     """
     recipe = ctx.recipe
-    sized = candidates(recipe.backbones, size_px=size_px)
+    size_px = max(sizes_px)
+    sized = candidates(recipe.backbones, sizes_px=sizes_px, own=ctx.folder.backbones)
     rows, known = known_limits(sized.rows, recipe.pick, recipe.weights, places(ctx.weights), size_px)
     taken = [*sized.taken, *known]
     for text in (sized.note, *(one.note for one in taken)):
@@ -65,7 +68,7 @@ def within_limits(ctx: StageContext, size_px: int, warn: Callable[[str], object]
         raise nothing_left([*taken, *others])
     if recipe.pick.max_latency_ms == recipe.pick.max_memory_mb == "none":
         return weighted
-    found, unmeasured = measure(ctx, [one.row.name for one in weighted], size_px, warn)
+    found, unmeasured = measure(ctx, [(one.row, sizes_of(one.row, sizes_px)[-1]) for one in weighted], warn)
     measured = measured_limits(
         [replace(one, footprint=found.get(one.row.name)) for one in weighted], unmeasured, recipe.pick, size_px
     )
@@ -92,17 +95,18 @@ def with_footprints(ranking: Sequence[BackboneScore], weighted: Sequence[Weighte
 
 
 def measure(
-    ctx: StageContext, names: Sequence[str], size_px: int, warn: Callable[[str], object]
+    ctx: StageContext, wanted: Sequence[tuple[Backbone, int]], warn: Callable[[str], object]
 ) -> tuple[dict[str, Footprint], dict[str, str]]:
-    """What each backbone's network takes at that size: as remembered, else measured now, in turns.
+    """What each backbone's network takes at its size: as remembered, else measured now, in turns.
 
     Returns: by backbone; and why others have none.
     """
     before = remembered(CACHE)
-    keys = {name: key_of(name, size_px) for name in names}
-    found = {name: own for name in names if (own := _as_footprint(before.get(keys[name])))}
-    missing = [name for name in names if name not in found]
-    files, failed = _write_networks(ctx, missing, size_px)
+    sizes = {row.name: size_px for row, size_px in wanted}
+    keys = {row.name: key_of(row, size_px) for row, size_px in wanted}
+    found = {name: own for name in sizes if (own := _as_footprint(before.get(keys[name])))}
+    missing = {name: size_px for name, size_px in sizes.items() if name not in found}
+    files, failed = _write_networks(ctx, missing)
     series: dict[str, list[tuple[float, float]]] = {name: [] for name in files}
     for turn in range(EQUAL):
         # All of them once a turn, so that a slow minute of the machine falls on one measurement of each.
@@ -110,7 +114,7 @@ def measure(
             if name in failed:
                 continue
             ctx.progress(turn * len(files) + number, EQUAL * len(files), f"{name}: latency and memory")
-            arguments = {"path": str(files[name]), "size_px": size_px}
+            arguments = {"path": str(files[name]), "size_px": sizes[name]}
             ended = ctx.run_child(
                 "plain",
                 "automl.compressors.footprint:measure_footprint",
@@ -135,14 +139,19 @@ def measure(
     return {**found, **fresh}, failed
 
 
-def _write_networks(ctx: StageContext, names: Sequence[str], size_px: int) -> tuple[dict[str, Path], dict[str, str]]:
+def _write_networks(ctx: StageContext, sizes: Mapping[str, int]) -> tuple[dict[str, Path], dict[str, str]]:
     """The untrained networks as files. Returns: by backbone; and why others have none."""
     files: dict[str, Path] = {}
     failed: dict[str, str] = {}
-    for number, name in enumerate(names):
-        ctx.progress(number, len(names), f"{name}: build")
+    for number, (name, size_px) in enumerate(sizes.items()):
+        ctx.progress(number, len(sizes), f"{name}: build")
         path = ctx.output(f"footprint/{name}.onnx")
-        arguments = {"backbone": name, "size_px": size_px, "path": str(path)}
+        arguments = {
+            "backbone": name,
+            "size_px": size_px,
+            "path": str(path),
+            "own": str(ctx.folder.backbones),
+        }
         ended = ctx.run_child(
             "keras",
             "automl.stages.untrained:write_untrained",
@@ -177,13 +186,17 @@ def _is_noisy(own: Footprint) -> bool:
     return own.latency_spread_ms > NOISY * own.latency_ms
 
 
-def key_of(name: str, size_px: int) -> str:
-    """A measurement's identity: backbone and size, this processor, and all that makes the file and runs it."""
+def key_of(row: Backbone, size_px: int) -> str:
+    """A measurement's identity: backbone, size, this processor, and all that makes the file and runs it.
+
+    One of the user's own goes by its file's sha256.
+    """
     writer = hashlib.sha256()
     for file in sorted(Path(graph.__path__[0]).glob("*.py")):
         writer.update(file.read_bytes())
     versions = {package: metadata.version(package) for package in DECIDES}
     inputs = {"cpu": describe_cpu(), "writer": writer.hexdigest(), **versions}
+    name = row.name if row.own is None else row.own.sha256
     return f"{name}-{size_px}-{fingerprint_of(inputs)[:16]}"
 
 

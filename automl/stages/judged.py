@@ -18,8 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.blocks import n_written, read_blocks, write_blocks
 from automl.nets.build import build_backbone, build_extractor, load_pretrained
-from automl.nets.catalogue import backbone_named
+from automl.nets.catalogue import Backbone
 from automl.nets.folds import stratified_order
+from automl.nets.own.rows import row_named
 from automl.nets.ranking import RESAMPLES, Judged
 from automl.nets.weights import Weighted
 from automl.runs.atomic import write_bytes, write_json, write_with
@@ -77,7 +78,8 @@ def judge_in_child(arguments: Mapping[str, Any]) -> dict[str, object]:
     """Judge the backbone that the arguments name, see ask_child. Raises: WrongWeights, and whatever Keras raises."""
     front = this_childs_front()
     ctx = context_of(arguments["context"], front)
-    one = Weighted(row=backbone_named(arguments["backbone"]), weights=WeightsFound(**arguments["weights"]))
+    row = row_named(arguments["backbone"], ctx.folder.backbones)
+    one = Weighted(row=row, weights=WeightsFound(**arguments["weights"]))
     done, of = arguments["place"]
     images = arguments["images"]
 
@@ -150,7 +152,7 @@ def write_features(
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / BLOCKS_OF, inputs)
     if n_written(folder, stem, len(rows)) < len(rows):
-        extractor = seeded_extractor(one.row.name, one.weights, pixels, ctx.recipe.seed)
+        extractor = seeded_extractor(one.row, one.weights, pixels, ctx.recipe.seed)
         write_blocks(
             folder, stem, extractor, pixels, rows, batch_size=BATCH, progress=lambda done, _: progress(done)
         )  # fmt: skip
@@ -176,14 +178,14 @@ def read_item(
     return Judged(score=replace(score, weights=one.weights), out_of_fold=out_of_fold)
 
 
-def seeded_extractor(name: str, weights: WeightsFound, pixels: PixelRows, seed: int) -> Any:
+def seeded_extractor(row: Backbone, weights: WeightsFound, pixels: PixelRows, seed: int) -> Any:
     """The backbone up to its features, for images of that size.
 
     Seeded each time, so that a random one is the same whenever it is built.
     """
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    backbone = build_backbone(backbone_named(name), pixels.shape[1])
+    backbone = build_backbone(row, pixels.shape[1])
     if weights.source != "random":
         load_pretrained(backbone, weights)
     return build_extractor(backbone)

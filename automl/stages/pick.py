@@ -44,7 +44,7 @@ def run(ctx: StageContext) -> Picked:
         ctx.warn(text)
 
     checked, packed = ctx.record(Checked), ctx.record(Packed)
-    weighted = within_limits(ctx, max(packed.sizes_px), warn)
+    weighted = within_limits(ctx, packed.sizes_px, warn)
     rounds = begin_rounds(ctx, warn, packed.per_part["train"])
     sizes, compared, size_reason = compare_sizes(rounds, weighted, packed.sizes_px)
     judged = judge_all(rounds, [one for one in weighted if one.row.name not in rounds.broken], sizes)

@@ -30,6 +30,7 @@ class Arguments:
     """What compress says; JSON values when they arrive."""
 
     network: Network
+    own: Path  # folder of backbones that the user brought
     weights: Path  # of the trained network
     target: Path  # where the pruned network's weights go
     pixels: Path  # the store of the network's size
@@ -55,7 +56,7 @@ def prune_network(arguments: Mapping[str, object]) -> dict[str, object]:
     pixels = open_pixels(order.pixels)
     rows, labels = read_index(order.pack, "train")
     weights = read_weights(order.pack)
-    model = load_network(order.network, order.weights, order.task)
+    model = load_network(order.network, order.weights, order.task, order.own)
     equalise(model)
     unfreeze(model, 1.0, "trains")  # every convolution loses weights, so every one must adapt
 

@@ -32,6 +32,7 @@ def prune_network(ctx: StageContext) -> float:
         )
     arguments = {
         "network": asdict(trained.network),
+        "own": str(ctx.folder.backbones),
         "weights": str(ctx.input("train", trained.weights)),
         "target": str(weights_of(ctx)),
         "pixels": str(ctx.input("check", store_name(trained.network.size_px))),

@@ -139,7 +139,10 @@ def _train(ctx: StageContext, settings: FitSettings, stop_at: float) -> Attempt:
     for halvings, checkpoint in enumerate(CHECKPOINTS):
         settings = replace(settings, learning_rate=settings.learning_rate / (2 if halvings else 1))
         model = load_network(
-            replace(picked.network, dropout=settings.dropout), ctx.input("pick", picked.start), ctx.recipe.task
+            replace(picked.network, dropout=settings.dropout),
+            ctx.input("pick", picked.start),
+            ctx.recipe.task,
+            ctx.folder.backbones,
         )
         fitted = own_words(pixels)(fit)(
             model,

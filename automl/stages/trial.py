@@ -32,6 +32,7 @@ class Arguments:
     values: dict[str, float | int | bool | str]  # what the oracle proposed; written down, not used
     settings: FitSettings
     network: Network
+    own: Path  # folder of backbones that the user brought
     start: Path  # weights that the training starts from
     pixels: Path  # the store of the network's size
     pack: Path  # folder of PART-rows.npy, PART-labels.npy and, if there are weights, train-weights.npy
@@ -58,7 +59,7 @@ def run_trial(arguments: Mapping[str, object]) -> dict[str, object]:
     weights = read_weights(trial.pack)
     validation = read_index(trial.pack, "validation")
     fitted = own_words(pixels)(fit)(
-        load_network(replace(trial.network, dropout=settings.dropout), trial.start),
+        load_network(replace(trial.network, dropout=settings.dropout), trial.start, trial.task, trial.own),
         Feed(
             training=lambda epoch: training_batches(
                 pixels, rows, labels, weights=weights, batch_size=settings.batch_size, seed=trial.seed, epoch=epoch

@@ -209,6 +209,7 @@ def _run_trial(plan: _Plan, started: Started, limit_s: float) -> ChildEnded:
         "settings": asdict(settings),
         "task": ctx.recipe.task,
         "network": asdict(network),
+        "own": str(ctx.folder.backbones),
         "start": str(ctx.input("pick", plan.picked.start)),
         "pixels": str(ctx.input("check", store_name(network.size_px))),
         "pack": str(ctx.folder.stage("pack")),

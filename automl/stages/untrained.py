@@ -15,7 +15,12 @@ CLASSES: Final = tuple(f"class {number}" for number in range(10))
 
 
 def write_untrained(arguments: Mapping[str, Any]) -> dict[str, object]:
-    """Args: arguments: "backbone", "size_px", "path" of the file. Raises: StageFailed: it cannot be written."""
+    """Args: arguments: "backbone", "size_px", "path" of the file, "own": the folder of the user's own.
+
+    Raises: StageFailed: it cannot be written.
+    """
     network = Network(backbone=arguments["backbone"], size_px=arguments["size_px"], classes=CLASSES)
-    write_onnx(build_network(network), Path(arguments["path"]), class_names=CLASSES, metadata={})
+    write_onnx(
+        build_network(network, own=Path(arguments["own"])), Path(arguments["path"]), class_names=CLASSES, metadata={}
+    )
     return {}

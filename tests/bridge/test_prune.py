@@ -151,6 +151,7 @@ def test_the_stage_hands_the_weights_beside_the_labels_to_the_pruning(
     )  # fmt: skip
     arguments = {
         "network": {"backbone": "smallnet", "size_px": 16, "classes": list(CLASSES)}, "weights": "w", "target": "t",
+        "own": "backbones",
         "pixels": str(pixels), "pack": str(tmp_path), "settings": asdict(settings),
         "sparsity": 0.5, "learning_rate": 1e-3, "epochs": 1, "stop_at": 1e12, "seed": 1, "task": "classification",
     }  # fmt: skip

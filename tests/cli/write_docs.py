@@ -10,7 +10,7 @@ from automl.cli.main import cli
 from automl.errors import EXIT_CODES
 from automl.finding_table import KINDS
 from automl.nets.catalogue import BACKBONES
-from automl.recipe.keys import KEYS, wanted
+from automl.recipe.keys import ADDING, KEYS, wanted
 
 CLI_MD = Path(__file__).parents[2] / "docs" / "cli.md"
 INTRODUCTION = """# The command line
@@ -19,6 +19,28 @@ This page is written by `python -m tests.cli.write_docs` and compared with the p
 ## Exit codes
 | code | means |
 | --- | --- |
+"""
+OWN = """### Backbones of your own
+`backbones: [mobilenetv2, nets/mine.keras]` in a recipe (the path is relative to the recipe's file), or
+`--set backbones.custom=nets/mine.keras` beside the recipe's own candidates (relative to the current folder): a network
+that Keras 3 saved by `model.save("mine.keras")`, with its weights. In tables it is called by its file's name.
+
+- It takes one square image, `(None, size, size, 3)` or `(None, None, None, 3)`.
+- It has feature maps of two resolutions of more than 1 px; what stands above the deeper one, a classifier's head, is
+  cut off.
+- It is made of plain layers, functional or sequential, models within models too. A Lambda, a class of your own, a layer
+  that reads files, a name with a path in it refuse the file: exit code 2, and why.
+- What only training knows (augmentation, noise, regularizers, constraints, `trainable`) is left behind.
+- A fixed size is changed to the packed size if its weights allow it; else it is left out unless `pack.size_px` is its
+  own.
+- A Rescaling, a Normalization or a `preprocess_input` in it is kept. Else its first BatchNorm tells on which pixel
+  values it was trained, or `weights.pixels` says it; else it gets 0..255. Which it was is said.
+- A layer that the ONNX writer does not know is named in the first minute; the run goes on without this backbone if it
+  has another.
+- The run keeps a copy in `runs/NAME/backbones/`: a later change of the file changes nothing, `--redo pick` takes it
+  anew.
+- The model card says of its licence: "unknown: the owner's". With `weights.pretrained: false` it starts from random
+  weights.
 """
 
 
@@ -57,6 +79,10 @@ def _keys() -> str:
         f"| `{key}` | {_shown(schema['default'])} | {wanted(schema)} | {schema['description']} |"
         for key, schema in KEYS.items()
     )
+    rows += "".join(
+        f"\n| `{key}` | none | the path of a .keras file, or a list of them | {means} |"
+        for key, means in ADDING.items()
+    )
     return f"## The recipe's keys\n| key | default | wanted | means |\n| --- | --- | --- | --- |\n{rows}\n"
 
 
@@ -71,7 +97,7 @@ def _backbones() -> str:
         "millions, of one image at the native size. Top-1: on ImageNet, published. Who published it and the source of\n"
         "each licence (of the pretrained weights), stand in automl/nets/catalogue.py.\n\n"
         "| name | parameters | multiply-adds | top-1 | native px | least px | licence |\n"
-        f"| --- | --- | --- | --- | --- | --- | --- |\n{rows}\n"
+        f"| --- | --- | --- | --- | --- | --- | --- |\n{rows}\n\n{OWN}"
     )
 
 

@@ -28,6 +28,7 @@ from automl.nets.build import (
     save_weights,
 )
 from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named, smallest_members
+from automl.nets.counting import multiply_adds
 from automl.nets.features import tap_layers
 from automl.training.unfreeze import unfreeze
 from automl.types import Network, WeightsFound
@@ -101,20 +102,6 @@ def it_has_features_of_two_resolutions_at_its_least_size(row: Backbone, folder: 
 def parameters_and_multiply_adds_are_as_counted(row: Backbone, folder: Path) -> None:
     assert native(row.name).count_params() / 1e6 == pytest.approx(row.params_m, abs=5.1e-4)
     assert multiply_adds(native(row.name)) / 1e9 == pytest.approx(row.gmacs, abs=5.1e-4)
-
-
-def multiply_adds(model: Any) -> int:
-    """Of one image, in convolutions and dense layers: weights of a kernel times the places where it is applied."""
-    total = 0
-    for layer in model._flatten_layers(recursive=True):
-        if isinstance(layer, layers.SeparableConv2D):
-            kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
-        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense):
-            kernels = (layer.kernel,)
-        else:
-            continue
-        total += sum(int(np.prod(kernel.shape)) for kernel in kernels) * int(np.prod(layer.output.shape[1:-1]))
-    return total
 
 
 def mixed_precision_builds_and_its_features_are_float32(row: Backbone, folder: Path) -> None:

@@ -71,7 +71,7 @@ def test_all_faults_are_told_at_once_each_with_key_found_and_wanted(tmp_path: Pa
         ("tune.trial=1", "did you mean tune.trials?"),
         ("learning_rate=1", "did you mean tune.space.learning_rate?"),
         ("trian.epochs=1", "did you mean train.epochs?"),
-        ("weights.zzz=1", "wanted one of weights.pretrained, weights.download"),
+        ("weights.zzz=1", "wanted one of weights.pretrained, weights.download, weights.pixels"),
     ],
 )
 def test_an_unknown_key_is_answered_with_the_nearest_known_one(unknown: str, hint: str) -> None:
@@ -129,7 +129,7 @@ def test_an_unknown_name_is_answered_from_the_real_tables(monkeypatch: pytest.Mo
     monkeypatch.undo()
     assert faults_of("quick", ("backbones=[smallnt]", "compress.variants=[int8_minmx]")) == [
         f"backbones (--set): found 'smallnt', wanted one of {len(BACKBONES)} names (docs/cli.md lists them); "
-        "did you mean smallnet or mobilenet or convnextsmall?",
+        "did you mean smallnet or mobilenet or convnextsmall?; or the path of a .keras file",
         f"compress.variants (--set): found 'int8_minmx', wanted one of {', '.join(COMPRESSOR_NAMES)}; "
         "did you mean int8_minmax?",
     ]

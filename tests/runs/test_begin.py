@@ -192,3 +192,10 @@ def test_redo_pick_alone_computes_all_anew(folder):
 def test_redo_of_a_later_stage_leaves_pick_where_it_is(folder):
     command(folder, *FASTER, redo="compress")
     assert folder.done_json("pick").exists()
+
+
+@pytest.mark.parametrize(("redo", "stays"), [("check", False), ("pick", False), ("tune", True)])
+def test_redo_of_pick_or_what_is_before_it_takes_the_users_own_backbones_anew(folder, redo, stays):
+    (folder.backbones / "mine.keras").mkdir(parents=True)
+    command(folder, redo=redo)
+    assert folder.backbones.exists() == stays

@@ -72,7 +72,7 @@ def left(ctx: StageContext, **pick: object) -> tuple[list[str], list[str]]:
     """Whom the limits leave, and what was said."""
     said: list[str] = []
     changed = ctx.recipe.model_copy(update={"pick": Pick(**pick)}) if pick else ctx.recipe
-    kept = within_limits(replace(ctx, recipe=changed), 160, said.append)
+    kept = within_limits(replace(ctx, recipe=changed), (160,), said.append)
     return [one.row.name for one in kept], said
 
 
@@ -89,9 +89,9 @@ def test_each_backbone_is_written_once_and_measured_three_times_in_turns(context
 
 
 def test_what_was_measured_is_remembered_and_the_ranking_says_when(context: StageContext) -> None:
-    first = within_limits(context, 160, lambda text: None)
+    first = within_limits(context, (160,), lambda text: None)
     context.front.asked.clear()
-    second = within_limits(context, 160, lambda text: None)
+    second = within_limits(context, (160,), lambda text: None)
     assert context.front.asked == []
     assert first == second
     own = second[0].footprint
@@ -102,10 +102,10 @@ def test_what_was_measured_is_remembered_and_the_ranking_says_when(context: Stag
 @pytest.mark.parametrize("held", [b"", b"{", b"[]", b'{"%b": 3}', b'{"%b": {"latency_ms": "fast"}}'])
 def test_a_cache_that_cannot_be_read_is_measured_anew(context: StageContext, own_folders: Path, held: bytes) -> None:
     own_folders.parent.mkdir(parents=True)
-    own_folders.write_bytes(held.replace(b"%b", key_of("mobilenetv2", 160).encode()))
+    own_folders.write_bytes(held.replace(b"%b", key_of(backbone_named("mobilenetv2"), 160).encode()))
     left(context)
     assert context.front.asked.count("write mobilenetv2") == 1
-    assert key_of("mobilenetv2", 160) in cache.remembered("footprints.json")
+    assert key_of(backbone_named("mobilenetv2"), 160) in cache.remembered("footprints.json")
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing(context: StageContext, own_folders: Path) -> None:
@@ -117,17 +117,21 @@ def test_a_cache_that_cannot_be_written_costs_nothing(context: StageContext, own
 def test_another_size_processor_package_or_writer_is_another_measurement(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    keys = {key_of("mobilenetv2", 160), key_of("mobilenetv2", 96), key_of("mobilenetv3small", 160)}
+    keys = {
+        key_of(backbone_named("mobilenetv2"), 160),
+        key_of(backbone_named("mobilenetv2"), 96),
+        key_of(backbone_named("mobilenetv3small"), 160),
+    }
     with monkeypatch.context() as patch:
         patch.setattr(footprint, "describe_cpu", lambda: "another")
-        keys.add(key_of("mobilenetv2", 160))
+        keys.add(key_of(backbone_named("mobilenetv2"), 160))
     with monkeypatch.context() as patch:
         patch.setattr(footprint.metadata, "version", lambda name: "9" if name == "onnxruntime" else "1")
-        keys.add(key_of("mobilenetv2", 160))
+        keys.add(key_of(backbone_named("mobilenetv2"), 160))
     with monkeypatch.context() as patch:
         (tmp_path / "writer.py").write_text("another")
         patch.setattr(footprint.graph, "__path__", [str(tmp_path)])
-        keys.add(key_of("mobilenetv2", 160))
+        keys.add(key_of(backbone_named("mobilenetv2"), 160))
     assert len(keys) == 6
 
 
@@ -170,7 +174,7 @@ def test_where_nothing_is_left_each_candidate_is_told_with_what_took_it(context:
     limits = Pick(max_latency_ms=1, max_memory_mb=20, max_params_m=25, licences=("Apache-2.0", "BSD-3-Clause"))
     ctx = replace(context, recipe=context.recipe.model_copy(update={"backbones": wanted, "pick": limits}))
     with pytest.raises(RecipeError) as refused:
-        within_limits(ctx, 64, lambda text: None)
+        within_limits(ctx, (64,), lambda text: None)
     assert str(refused.value).splitlines()[:-1] == [
         "no backbone is left to choose from:",
         "  xception: it needs images of at least 71 px, and these are packed at 64 px",
@@ -195,4 +199,4 @@ def test_the_small_net_that_stands_in_must_keep_the_limits_too(context: StageCon
 def test_the_small_net_for_small_images_must_keep_the_limits_too(context: StageContext) -> None:
     recipe = context.recipe.model_copy(update={"pick": Pick(max_params_m=0.25)})
     with pytest.raises(RecipeError, match="smallnet: 0.304 million"):
-        within_limits(replace(context, recipe=recipe), 32, lambda text: None)
+        within_limits(replace(context, recipe=recipe), (32,), lambda text: None)

@@ -40,7 +40,7 @@ def rehearsed(folder: Path | None, *backbones: str, **pick: object) -> Any:
     """What the rehearsal says where the export of all is known to be good. Args: pick: limits."""
     arguments = {
         "backbones": backbones, "weights": {"download": False}, "folder": folder and str(folder), "variants": [],
-        "known": ALL, "scratch": "unused", "patience_s": 0, "pick": pick, "possible_px": [1, 160],
+        "known": ALL, "scratch": "unused", "patience_s": 0, "pick": pick, "own": "unused", "pack": {"max_size_px": 160},
     }  # fmt: skip
     return rehearse.rehearse(arguments)
 

@@ -31,6 +31,7 @@ def arguments(make_context: MakeContext, bars_dataset: Path) -> dict[str, Any]:
         "values": {"learning_rate": 3e-3},
         "settings": asdict(replace(SETTINGS, epochs=4)),
         "network": asdict(ctx.record(Picked).network),
+        "own": str(ctx.folder.backbones),
         "start": str(ctx.input("pick", "first/model.weights.h5")),
         "pixels": str(ctx.input("check", "pixels-16")),
         "pack": str(ctx.folder.stage("pack")),
