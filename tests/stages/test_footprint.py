@@ -191,7 +191,7 @@ def test_where_nothing_is_left_each_candidate_is_told_with_what_took_it(context:
 def test_the_small_net_that_stands_in_must_keep_the_limits_too(context: StageContext) -> None:
     recipe = context.recipe.model_copy(update={"backbones": ("mobilenet_025",), "pick": Pick(max_params_m=0.25)})
     with pytest.raises(RecipeError) as refused:
-        within_limits(replace(context, recipe=recipe), 64, lambda text: None)
+        within_limits(replace(context, recipe=recipe), (64,), lambda text: None)
     assert "  mobilenet_025: it has no pretrained weights here, and none could be fetched\n" in str(refused.value)
     assert "  smallnet: 0.304 million parameters, pick.max_params_m allows 0.25\n" in str(refused.value)
 
