@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.metrics.bootstrap import paired_difference
+from automl.metrics.bootstrap import is_tie, paired_difference
 from automl.nets.candidates import SMALL_PX
 from automl.nets.catalogue import Backbone
 from automl.nets.ranking import LITTLE, RESAMPLES
@@ -29,7 +29,8 @@ def choose_size(small: tuple[SizeScore, Right], large: tuple[SizeScore, Right], 
     )
     if gain.high < LITTLE:
         return score.size_px, f"{told}, less than a point for sure: the images are seen at {score.size_px} px"
-    return larger.size_px, f"{told}: the images are seen at {larger.size_px} px"
+    unsure = f", which {len(right):,} images cannot tell from none" if is_tie(gain) else ""
+    return larger.size_px, f"{told}{unsure}: the images are seen at {larger.size_px} px"
 
 
 def sizes_of(row: Backbone, sizes_px: tuple[int, ...]) -> tuple[int, ...]:

@@ -45,6 +45,8 @@ def complete(
         write_features(ctx, one, data.pixels, rest, of_sample(inputs, None), item, REST, progress=progress)
         join_blocks(whole, [(item, SAMPLE, sample), (item, REST, rest)])
         write_json(whole.with_name(INPUTS), own)
+    for block in item.glob(f"{REST}-*"):  # the file has them now; a sample's serve another pick
+        block.unlink()
     if score.n_images == len(data.train[0]):
         for name in KEPT:
             link(item / name, whole.with_name(name))

@@ -21,7 +21,7 @@ from automl.records import Checked, Packed, Picked
 from automl.runs.atomic import write_bytes
 from automl.runs.folder import RunFolder
 from automl.runtime.context import StageContext
-from automl.stages import check, first_network, judged, pack, pick, pick_data, split
+from automl.stages import check, chosen, first_network, judged, pack, pick, pick_data, split
 from tests.conftest import QuietFront, write_bars
 
 RECIPE = Recipe(backbones=("smallnet",), pack=Pack(size_px=24), weights=Weights(download=False))
@@ -185,15 +185,23 @@ def test_with_a_limit_the_ranking_says_what_the_network_takes_on_this_machine(
     assert score.measured
 
 
-def test_what_a_kill_left_of_the_chosen_ones_features_is_gone_on_with(
+def test_a_kill_before_the_blocks_of_all_images_are_joined_costs_none_of_them(
     finished: Finished, killed: StageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the last block and the file that joins them."""
     shutil.rmtree(killed.output("chosen/features.npy").parent)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chosen, "join_blocks", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pick.run(killed)
     monkeypatch.setattr(judged, "write_blocks", lambda *args, **named: pytest.fail("all blocks are there"))
     assert pick.run(killed) == finished.picked
     wanted = np.load(finished.ctx.output("chosen/features.npy"))
     np.testing.assert_array_equal(np.load(killed.output("chosen/features.npy")), wanted)
+    assert not list(killed.output("smallnet-24/score.json").parent.glob("rest-*"))  # the file holds them
 
 
 def test_more_images_than_the_sample_are_judged_by_the_sample_and_probed_in_full(
