@@ -9,6 +9,7 @@ from typing import Final
 
 from automl.bundle.facts import BundleFacts
 from automl.bundle.predict import printable
+from automl.recipe.backbones import is_hub
 from automl.types import PARTS, Interval, Scores
 
 _PUNCTUATION: Final = re.compile(r"([!-%'-/:=?@\[-`{-~])")  # ASCII punctuation but & < > ;, of which entities consist
@@ -139,12 +140,14 @@ def licence(facts: BundleFacts) -> str:
     weights = facts.weights
     if weights.source == "random":
         return f"## Weights\n\nBackbone {facts.backbone}, trained from random weights."
-    origin = (
-        "brought with its weights by whoever made the model" if weights.source == "own" else "pretrained on ImageNet"
-    )
+    origin, of = "pretrained on ImageNet", "file sha256"
+    if weights.source == "own":
+        origin = "brought with its weights by whoever made the model"
+    if is_hub(facts.backbone):
+        origin, of = "a KerasHub preset", "sha256 over the checksums of its files"
     return (
         f"## Weights\n\nBackbone {facts.backbone}, {origin}; licence of these weights: "
-        f"{escape(facts.weights_licence)}; file sha256 `{weights.sha256}`. What you may do with the model also depends "
+        f"{escape(facts.weights_licence)}; {of} `{weights.sha256}`. What you may do with the model also depends "
         "on the rights in the pictures it was trained on."
     )
 

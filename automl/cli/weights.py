@@ -44,7 +44,7 @@ def list_command(recipe: str, settings: tuple[str, ...], weights: Path | None, a
     from automl import api
 
     rows = api.list_weights(recipe=recipe, settings=settings, weights=weights)
-    missing = [row.backbone for row in rows if row.needed and row.state != "here"]
+    missing = [row.backbone for row in rows if row.needed and row.state not in ("here", "own")]
     if as_json:
         click.echo(json.dumps({"weights": [asdict(row) for row in rows], "missing": missing}, indent=2))
         return
@@ -209,7 +209,7 @@ def _print(rows: Sequence[Stocked]) -> None:
                 row.backbone,
                 "yes" if row.needed else "",
                 row.state if row.state != "here" else row.where,
-                f"{'' if row.where else '~'}{row.mb:,.1f}",
+                "" if row.state == "own" else f"{'' if row.where else '~'}{row.mb:,.1f}",
                 _shown(row.fault if row.state == "wrong" else row.file),
                 _shown(row.licence),
             )
@@ -219,4 +219,4 @@ def _print(rows: Sequence[Stocked]) -> None:
         paths="file",
     )
     if not rows:
-        click.echo("the recipe needs no pretrained weights")
+        click.echo("the recipe needs no pretrained weights of the table in docs/cli.md")

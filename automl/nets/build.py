@@ -148,7 +148,8 @@ def attach_head(extractor: keras.Model, network: Network, task: str = "classific
     features = extractor.outputs[0]
     head = load_entry(task_named(task).head)
     probabilities = head(features, n_classes=len(network.classes), dropout=network.dropout)
-    return keras.Model(extractor.inputs[0], [probabilities, features], name=network.backbone)
+    name = network.backbone.replace(":", "-")  # "hub:...": TensorFlow takes no such name for a scope
+    return keras.Model(extractor.inputs[0], [probabilities, features], name=name)
 
 
 def build_network(network: Network, task: str = "classification", own: Path | None = None) -> keras.Model:

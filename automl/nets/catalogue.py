@@ -39,8 +39,8 @@ class Own:
     """What is known of a backbone that a user brought, besides its row: all of it in the run's copy (nets/own)."""
 
     folder: Path  # of the copy
-    file: str  # which it was taken from; an absolute path
-    sha256: str  # of that file
+    file: str  # which it was taken from: an absolute path, or a preset of KerasHub
+    sha256: str  # of what was read of it
     sizes_px: tuple[int, ...]  # edges at which it can be built, ascending, of those that the run may pack and its own
     told: str = ""  # which pixel values it gets, and who says so, in words; "": it rescales them itself
     fault: str = ""  # why it cannot be exported, in words; "": it can

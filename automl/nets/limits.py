@@ -15,7 +15,7 @@ from typing import Final
 from automl.errors import RecipeError
 from automl.nets.catalogue import BACKBONES, SMALLNET, Backbone, backbone_named
 from automl.nets.weights import Place, Weighted, claimed, places
-from automl.recipe.backbones import is_own
+from automl.recipe.backbones import is_hub, is_own
 from automl.recipe.model import Pick, Recipe, Weights
 from automl.types import Footprint
 
@@ -70,8 +70,10 @@ def known_limits(
     """
     kept, taken = [], []
     for row in rows:
-        licence = licence_of(row, looked, size_px) if pick.licences and weights.pretrained and row.pretrained else None
-        if row.params_m > pick.max_params_m:
+        licence = licence_of(row, looked, size_px) if pick.licences and weights.pretrained else None
+        if row.own is not None and row.own.fault:
+            kept.append(row)  # what is known of it is why it cannot be had at all
+        elif row.params_m > pick.max_params_m:
             why = f"{row.params_m} million parameters, pick.max_params_m allows {pick.max_params_m:g}"
             taken.append(Taken(backbone=row.name, by="pick.max_params_m", why=why))
         elif licence is not None and not accepts(pick.licences, licence):
@@ -97,8 +99,13 @@ def need_candidates(recipe: Recipe, folder: Path | None) -> None:
         raise nothing_left(taken)
 
 
-def licence_of(row: Backbone, looked: Sequence[Place], size_px: int) -> str:
-    """Of the weights that a run would take: as the weights.yaml beside the file says, else as the catalogue does."""
+def licence_of(row: Backbone, looked: Sequence[Place], size_px: int) -> str | None:
+    """Of the weights that a run would take: as the weights.yaml beside the file says, else as the row does.
+
+    Returns: None: there are none, or they lie in a .keras file, whose owner knows.
+    """
+    if not row.pretrained:
+        return row.licence if is_hub(row.name) else None
     file = next((file for place in looked if (file := claimed(row, place, size_px))), None)
     return (file.entry.licence if file and file.entry else "") or row.licence
 

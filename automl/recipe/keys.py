@@ -33,7 +33,7 @@ SECTIONS: Final = frozenset(key for key, schema in _ALL.items() if schema is Non
 
 
 ADDING: Final[Mapping[str, str]] = MappingProxyType(
-    {"backbones.custom": "adds a .keras file of your own, or several, to the recipe's `backbones`, whatever they are"}
+    {"backbones.custom": "adds .keras files of your own, or hub:PRESET, to the `backbones` of the recipe"}
 )
 """Keys that stand for no setting of their own, but add to the list of the key before the dot; what each means."""
 

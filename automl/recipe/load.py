@@ -138,7 +138,9 @@ class _Found:
             if isinstance(entry, str) and is_own(entry):
                 self.added.append((settled(entry, self.folder), f"{key} ({origin})"))
             else:
-                self.faults.append(f"{key} ({origin}): found {_shown(entry)}, wanted the path of a .keras file")
+                self.faults.append(
+                    f"{key} ({origin}): found {_shown(entry)}, wanted the path of a .keras file, or hub:PRESET"
+                )
 
     def join(self) -> None:
         """Put the added backbones behind the others."""
@@ -260,7 +262,7 @@ def _unknown_names(key: str, found: _Found) -> list[str]:
     own = [name for name in names if key == "backbones" and is_own(name)]
     return [
         f"{key} ({found.origins[key]}): found {_shown(name)}, {_wanted_name(name, known)}"
-        + ("; or the path of a .keras file" if key == "backbones" else "")
+        + ("; or the path of a .keras file, or hub:PRESET" if key == "backbones" else "")
         for name in names
         if name not in known and name not in own
     ] + _alike(own, f"{key} ({found.origins[key]})")

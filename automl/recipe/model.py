@@ -262,8 +262,8 @@ class Recipe(Section):
     backbones: Names = Field(
         ("mobilenetv3small", "mobilenetv2", "efficientnetv2b0"),
         min_length=1,
-        description="candidates: names of the table below, or .keras files of your own, whose paths are relative to "
-        "the recipe's file (with --set, to the current folder)",
+        description="candidates: names of the table below; .keras files of your own, whose paths are relative to the "
+        "recipe's file (with --set, to the current folder); hub:PRESET of KerasHub",
     )
     weights: Weights = Weights()
     data: Data = Data()

@@ -10,10 +10,12 @@ from typing import Literal
 
 from automl.errors import StageFailed, WrongBackbone
 from automl.nets.catalogue import Pixels
+from automl.nets.own.brought import LeftOut
+from automl.nets.own.hub import folder_sum
 from automl.nets.own.rows import CONFIG, WEIGHTS, Facts, read_facts, write_facts
 from automl.nets.own.take import sizes_that_fit, take
 from automl.nets.weights import Weighted
-from automl.recipe.backbones import own_name
+from automl.recipe.backbones import hub_folder, is_hub, own_name
 
 Warn = Callable[[str], object]
 
@@ -23,6 +25,7 @@ def bring(
     folder: Path,
     *,
     pixels: Pixels | Literal["auto"],
+    download: bool,
     sizes_px: Sequence[int],
     warn: Warn,
 ) -> None:
@@ -31,13 +34,18 @@ def bring(
     A copy that the run has already is kept, whatever became of the file.
 
     Args:
-        entries: paths of the recipe's `backbones`.
+        entries: those of the recipe's `backbones` that are no names of the catalogue.
         folder: of the run's copies.
-    Raises: WrongBackbone: a file is refused.
+        download: whether a preset may be fetched.
+    Raises: WrongBackbone: one is refused; UsageError: KerasHub is not installed.
     """
     for entry in entries:
         copy = folder / own_name(entry)
-        facts = _kept(copy, entry, pixels, warn) or take(Path(entry), copy, pixels=pixels)
+        try:
+            facts = _kept(copy, entry, pixels, warn) or take(entry, copy, pixels=pixels, download=download)
+        except LeftOut as why:
+            write_facts(copy, Facts(file=entry, pixels=pixels, fault=str(why)))
+            continue
         fitting = sizes_that_fit(copy, sizes_px)
         usable = [size_px for size_px in fitting if size_px in sizes_px]
         at = f"it can be built for images of {', '.join(map(str, fitting))} px alone"
@@ -59,15 +67,21 @@ def _kept(copy: Path, entry: str, pixels: str, warn: Warn) -> Facts | None:
         return None
     if (facts.file, facts.pixels) != (entry, pixels):
         return None
-    try:
-        with Path(entry).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != facts.sha256:
-                warn(
-                    f"{entry} has changed since the run took it, and the run keeps its copy. --redo pick takes it anew"
-                )
-    except OSError:
-        pass  # the run needs it no more
+    if _sha256(entry) not in ("", facts.sha256):
+        warn(f"{entry} has changed since the run took it, and the run keeps its copy. --redo pick takes it anew")
     return facts
+
+
+def _sha256(entry: str) -> str:
+    """As it is in the copy's facts. "": it is not there, and the run needs it no more; or it is a name."""
+    folder = hub_folder(entry) if is_hub(entry) else None
+    try:
+        if folder is not None:
+            return folder_sum(folder)
+        with Path(entry).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 def leave_out(faults: Mapping[str, str], weighted: Sequence[Weighted], warn: Warn) -> None:

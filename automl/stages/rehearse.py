@@ -54,7 +54,14 @@ def rehearse(arguments: Mapping[str, Any]) -> dict[str, object]:
     names, own = arguments["backbones"], Path(arguments["own"])
     front.progress(0, len(names), "looking for backbones")
     sizes_px = possible_sizes_px(pack.size_px, pack.max_size_px)
-    bring(list(filter(is_own, names)), own, pixels=settings.pixels, sizes_px=sizes_px, warn=front.warn)
+    bring(
+        list(filter(is_own, names)),
+        own,
+        pixels=settings.pixels,
+        download=settings.download,
+        sizes_px=sizes_px,
+        warn=front.warn,
+    )
     rows, taken = known_limits([row_named(name, own) for name in names], limits, settings, places(folder), most_px)
     for out in taken:
         if out.by == "pick.licences":  # a weights.yaml may state another one than the catalogue does
@@ -68,14 +75,15 @@ def rehearse(arguments: Mapping[str, Any]) -> dict[str, object]:
     }:  # pick warns for the record; here whoever goes home hears it in time
         for text in said:
             front.warn(text)
-    for number, one in enumerate(weighted):
-        front.progress(number, len(weighted), f"weights of {one.row.name}")
+    had = [one for one in weighted if one.row.own is None or not one.row.own.fault]
+    for number, one in enumerate(had):
+        front.progress(number, len(had), f"weights of {one.row.name}")
         if one.weights.source == "own":
             check_weights_fit(one.row, one.weights)
         elif one.weights.source != "random":
             for file in takeable(one.row, places(folder), (least_px, most_px)):
                 check_weights_fit(one.row, read(file))
-    found = {one.row.name: one.weights.source for one in weighted}
+    found = {one.row.name: one.weights.source for one in had}
     scratch = Path(arguments["scratch"])
     tried = _try_own(weighted, arguments["variants"], scratch, front.warn)
     # The small net as well: pick turns to it for images under 64 px, and check has yet to see them.

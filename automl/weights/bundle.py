@@ -57,7 +57,10 @@ def bundle_stock(recipe: Recipe, folder: Path | None, out: Path, *, force: bool,
             entry = replace(entry, file=f"{located.row.name}.h5")
         packed[entry.file] = (located.path, entry)
     if not packed:
-        raise UsageError("the recipe needs no pretrained weights: there is nothing to bundle. Name another --recipe.")
+        raise UsageError(
+            "the recipe needs no pretrained weights of the table in docs/cli.md: there is nothing to bundle. Name "
+            "another --recipe."
+        )
     with disk_in_words(out):
         write_with(out, lambda file: _write_tar(file, packed))
     return tuple(carried(entry, path, "bundled") for path, entry in packed.values())

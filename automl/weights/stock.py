@@ -13,6 +13,7 @@ from automl.nets.fetch import fetch_file, in_megabytes
 from automl.nets.limits import known_limits
 from automl.nets.listing import read_listing
 from automl.nets.weights import Located, Place, first_located, keras_cache, named, need_known, places
+from automl.recipe.backbones import is_own, own_name
 from automl.recipe.model import Recipe
 
 BYTES_PER_WEIGHT: Final = 4
@@ -26,10 +27,10 @@ class Stocked:
 
     backbone: str
     needed: bool  # by the recipe
-    state: Literal["here", "missing", "wrong", "fetched", "failed"]
+    state: Literal["here", "missing", "wrong", "fetched", "failed", "own"]  # own: no run has looked at it yet
     where: str  # the place's name: "--weights", "$AUTOML_WEIGHTS", "Keras' cache"; "" for missing ones
-    file: str  # path; of missing ones the name
-    mb: float  # of missing ones about
+    file: str  # path; of missing ones the name; of one's own the recipe's entry
+    mb: float  # of missing ones about; of one's own 0
     licence: str
     source: str  # of those that are here as weights.yaml says it; else the address that Keras fetches them from
     fault: str = ""  # of wrong and failed ones: why
@@ -48,6 +49,8 @@ def needed_rows(recipe: Recipe, folder: Path | None) -> tuple[Backbone, ...]:
 def list_stock(recipe: Recipe, folder: Path | None) -> tuple[Stocked, ...]:
     """Every backbone with pretrained weights: those that the recipe needs first. Only names and sizes are read.
 
+    A .keras file or a preset of KerasHub is listed as the recipe names it: the run itself takes or fetches it.
+
     Args: folder: --weights.
     Raises: WrongWeights: a folder or its weights.yaml is wrong as a whole.
     """
@@ -59,7 +62,21 @@ def list_stock(recipe: Recipe, folder: Path | None) -> tuple[Stocked, ...]:
     needed = needed_rows(recipe, folder)
     rows = (*needed, *(row for row in BACKBONES if row.pretrained and row not in needed))
     most_px = max(recipe.pack.possible_px)
-    return tuple(_stocked(row, looked, most_px, needed=row in needed) for row in rows)
+    own = [entry for entry in recipe.backbones if is_own(entry)] if recipe.weights.pretrained else []
+    return (*map(_brought, own), *(_stocked(row, looked, most_px, needed=row in needed) for row in rows))
+
+
+def _brought(entry: str) -> Stocked:
+    return Stocked(
+        backbone=own_name(entry),
+        needed=True,
+        state="own",
+        where="",
+        file=entry,
+        mb=0.0,
+        licence="unknown",
+        source="",
+    )
 
 
 def _stocked(row: Backbone, looked: tuple[Place, ...], size_px: int, *, needed: bool) -> Stocked:

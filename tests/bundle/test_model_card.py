@@ -32,6 +32,14 @@ def test_it_says_use_figures_data_gate_limits_and_licence():
         assert words in card
 
 
+def test_a_preset_is_called_one_and_its_sum_is_not_called_a_files():
+    weights = WeightsFound(backbone="hub:vgg", source="own", path="/x/w.h5", sha256="a" * 64)
+    card = model_card(facts_of(weights=weights, backbone="hub:vgg", weights_licence="unknown: see https://x.example/v"))
+    assert "Backbone hub:vgg, a KerasHub preset; licence of these weights: unknown\\: see https\\:" in card
+    assert f"; sha256 over the checksums of its files `{'a' * 64}`" in card
+    assert "ImageNet" not in card
+
+
 def test_every_table_has_as_many_cells_in_each_row():
     failed = variant_of("int8_minmax", file="", accuracy=0.0, note="onnxruntime | refused it")
     card = model_card(facts_of(variants=(variant_of("fp32"), failed), classes=("a|b", "c", "d")))

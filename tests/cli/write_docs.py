@@ -41,6 +41,24 @@ that Keras 3 saved by `model.save("mine.keras")`, with its weights. In tables it
   anew.
 - The model card says of its licence: "unknown: the owner's". With `weights.pretrained: false` it starts from random
   weights.
+
+A preset of KerasHub goes the same way, where `pip install 'automl[hub]'` was done: `hub:resnet_18_imagenet` by name, or
+`hub:./nets/mine`, a folder (there is a slash in its path) that KerasHub's `save_to_preset` wrote.
+
+- It is a DenseNet, EfficientNet, HGNetV2, MobileNet, ResNet, VGG or Xception. Others have layers that the ONNX writer
+  does not know; so have ResNets of version 2, which are left out in the first minute.
+- Its config may name one of these classes of KerasHub and give it numbers and names; whatever else is in it refuses the
+  preset: exit code 2, and why.
+- Pixel values are changed inside the network as its `image_converter.json` or `preprocessor.json` says, unless
+  `weights.pixels` says otherwise. Without either file, its first BatchNorm tells, as above.
+- A name is looked for in KaggleHub's cache, then fetched into it (`weights.download`). Without a network the first
+  minute says so, leaves it out, and says how a folder of it is made elsewhere. `automl weights list` has it among what
+  the recipe needs; `fetch` and `bundle` leave it to the run.
+- Record, report and model card name it, with the sha256 over the checksums of its files: what
+  `sha256sum config.json model.weights.h5 image_converter.json | sha256sum` prints in its folder (with preprocessor.json
+  in place of an image_converter.json that is not there).
+- KerasHub does not say a preset's licence: the model card has "unknown: see" and the address of its page, of a folder
+  "unknown: the owner's". Where `pick.licences` is set, presets are left out unless `unknown` is among them.
 """
 
 

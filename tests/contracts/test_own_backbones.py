@@ -46,7 +46,7 @@ def brought(make: Make) -> tuple[str, Path]:
     """Its name, and the folder of the run's copies."""
     folder = Path(mkdtemp(prefix="automl-test-brought-"))
     copy = folder / saved(make).name
-    facts = take(saved(make), copy, pixels="auto")
+    facts = take(str(saved(make)), copy, pixels="auto")
     write_facts(copy, replace(facts, sizes_px=sizes_that_fit(copy, (SIZE_PX, 32))))
     return copy.name, folder
 
@@ -158,7 +158,7 @@ def test_each_network_of_keras_own_can_be_brought_as_a_file(row: Any, tmp_path: 
     arguments = {key: value for key, value in row.arguments.items() if key not in {"variant", "include_top"}}
     model = getattr(keras.applications, row.keras_class)(weights=None, classes=7, **arguments)
     shake(model).save(tmp_path / "whole.keras")
-    facts = take(tmp_path / "whole.keras", tmp_path / "own" / "whole.keras", pixels="auto")
+    facts = take(str(tmp_path / "whole.keras"), tmp_path / "own" / "whole.keras", pixels="auto")
     write_facts(tmp_path / "own" / "whole.keras", replace(facts, sizes_px=(row.size_px,)))
     assert facts.size_px == row.size_px
     assert facts.params_m == pytest.approx(row.params_m, rel=0.03)  # without the convolutions of its head

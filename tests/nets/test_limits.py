@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from automl.errors import RecipeError
-from automl.nets.catalogue import BACKBONES, backbone_named
+from automl.nets.catalogue import BACKBONES, Backbone, backbone_named
 from automl.nets.limits import REMEDIES, Taken, accepts, known_limits, measured_limits, need_candidates, nothing_left
+from automl.nets.own.rows import Facts, as_row
 from automl.nets.weights import Place, Weighted
 from automl.recipe.model import Pick, Recipe, Weights
 from automl.types import Footprint, WeightsFound
@@ -48,6 +49,28 @@ def test_random_weights_have_no_licence_that_could_be_refused() -> None:
     assert left_by(Pick(licences=("MIT",)), "smallnet") == (["smallnet"], [])
     kept = left_by(Pick(licences=("MIT",)), "mobilenetv2", weights=Weights(pretrained=False))
     assert kept == (["mobilenetv2"], [])
+
+
+def brought(name: str, **known: object) -> Backbone:
+    """A row of one's own."""
+    facts = Facts(**{"file": f"/x/{name}", "licence": "unknown: the owner's", "pixels": "auto", **known})
+    return as_row(Path("/x", name), facts)
+
+
+def test_a_preset_is_of_an_unknown_licence_which_pick_licences_must_accept() -> None:
+    preset, mine = brought("hub:vgg"), brought("mine.keras")
+    kept, (taken,) = known_limits((preset, mine), Pick(licences=("MIT",)), Weights(), NOWHERE, 160)
+    assert [row.name for row in kept] == ["mine.keras"], "whoever brings a file knows what is allowed with it"
+    assert taken.note == (
+        'hub:vgg is left out: the licence of its weights is "unknown: the owner\'s", pick.licences accepts MIT'
+    )
+    assert known_limits((preset,), Pick(licences=("MIT", "unknown")), Weights(), NOWHERE, 160)[1] == ()
+    assert known_limits((preset,), Pick(licences=("MIT",)), Weights(pretrained=False), NOWHERE, 160)[1] == ()
+
+
+def test_of_one_that_cannot_be_had_no_limit_says_anything() -> None:
+    absent = brought("hub:vgg", fault="no network", licence="")
+    assert known_limits((absent,), Pick(licences=("MIT",)), Weights(), NOWHERE, 160) == ((absent,), ())
 
 
 def listed(folder: Path, licence: str | None) -> tuple[Place, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from automl.errors import RecipeError
-from automl.recipe.backbones import is_own, own_name, settled
+from automl.recipe.backbones import hub_folder, is_own, own_name, settled
 from automl.recipe.command_line import as_typed
 from automl.recipe.load import load_recipe, pairs_of, read_resolved, recipe_yaml
 from automl.recipe.model import Recipe
@@ -68,7 +68,7 @@ def test_on_the_command_line_a_path_is_a_word(here: Path, path: str) -> None:
         ("backbones.custom=", "backbones.custom (--set): found nothing, wanted the path of a .keras file"),
         ("backbones.custom=[3]", "backbones.custom (--set): found 3, wanted the path of a .keras file"),
         ("backbones.costum=a.keras", "backbones.costum (--set): found an unknown key"),
-        ("backbones=a.h5", "; or the path of a .keras file"),
+        ("backbones=a.h5", "; or the path of a .keras file, or hub:PRESET"),
     ],
 )  # fmt: skip
 def test_what_is_no_keras_file_is_a_fault(setting: str, fault: str) -> None:
@@ -98,6 +98,10 @@ def test_two_files_that_a_run_would_call_alike_are_a_fault_and_one_file_twice_is
         ("模型.keras", "own.keras"),
         ("MODEL.KERAS", "MODEL.keras"),
         ("a" * 200 + ".keras", "a" * 60 + ".keras"),
+        ("a" * 59 + "-b.keras", "a" * 59 + ".keras"),
+        ("hub:resnet_18_imagenet", "hub:resnet_18_imagenet"),
+        ("hub:./nets/My preset v1.2/", "hub:My-preset-v1-2"),
+        ("hub:/", "hub:own"),
     ],
 )
 def test_a_run_calls_it_by_a_name_that_is_safe_as_a_folders(path: str, name: str) -> None:
@@ -114,3 +118,19 @@ def test_a_path_is_settled_however_it_is_spelled(here: Path) -> None:
     (here / "real" / "a.keras").symlink_to("v3.keras")
     assert settled("link/a.keras", here) == str(here / "real/a.keras"), "the file's own name stays"
     assert settled("a\0.keras", here).endswith("a\0.keras")
+
+
+def test_a_preset_is_a_name_or_a_folder_with_a_slash_in_its_path(here: Path) -> None:
+    assert settled("hub:resnet_18_imagenet", here) == "hub:resnet_18_imagenet"
+    assert settled("hub:./a", here) == settled("hub:b/../a/", here) == f"hub:{here}/a"
+    assert settled("hub:/x/a", here) == "hub:/x/a"
+    assert settled("hub:~/a", here) == f"hub:{Path.home()}/a"
+    assert [hub_folder(entry) for entry in ("hub:a", "hub:/x/a", "hub:a.keras")] == [None, Path("/x/a"), None]
+    (here / "mine.yaml").write_text("extends: quick\nbackbones: [hub:./a, hub:b, smallnet]\n")
+    assert load_recipe("mine.yaml").recipe.backbones == (f"hub:{here}/a", "hub:b", "smallnet")
+    loaded = load_recipe("quick", [as_typed("backbones.custom=hub:b")])
+    assert loaded.recipe.backbones == (*DEFAULTS, "hub:b")
+    (here / "resolved.yaml").write_text(recipe_yaml(loaded))
+    assert read_resolved(here / "resolved.yaml") == loaded.recipe
+    with pytest.raises(RecipeError, match=r"hub:.*/x/a' and 'hub:/y/a', which a run would both call hub:a; wanted"):
+        load_recipe("quick", ["backbones=[hub:./x/a, hub:/y/a]"])

@@ -129,7 +129,7 @@ def test_an_unknown_name_is_answered_from_the_real_tables(monkeypatch: pytest.Mo
     monkeypatch.undo()
     assert faults_of("quick", ("backbones=[smallnt]", "compress.variants=[int8_minmx]")) == [
         f"backbones (--set): found 'smallnt', wanted one of {len(BACKBONES)} names (docs/cli.md lists them); "
-        "did you mean smallnet or mobilenet or convnextsmall?; or the path of a .keras file",
+        "did you mean smallnet or mobilenet or convnextsmall?; or the path of a .keras file, or hub:PRESET",
         f"compress.variants (--set): found 'int8_minmx', wanted one of {', '.join(COMPRESSOR_NAMES)}; "
         "did you mean int8_minmax?",
     ]

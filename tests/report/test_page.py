@@ -227,3 +227,15 @@ def test_weights_are_told_with_what_they_leave_of_each_class():
     assert told.index("b 9.5") < told.index("a 30.0")
     assert "count every image as one" in told
     assert "Weights in training" not in render(facts, True)
+
+
+def test_a_preset_is_told_with_its_licence_and_sum():
+    facts = usual()
+    weights = replace(facts.picked.weights, source="own", licence="unknown: see <https://x.example>")
+    page = render(replace(facts, picked=replace(facts.picked, chosen="hub:vgg", weights=weights)), True)
+    told = re.sub(r"<[^>]+>", "", page)
+    assert (
+        "hub:vgg is a KerasHub preset, with its weights (licence: unknown: see &lt;https://x.example&gt;); the sha256 "
+        "over the checksums of its files is 5e5e5e5e5e5e5e5e."
+    ) in told
+    assert "is your own file" not in told

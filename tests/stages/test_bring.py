@@ -37,7 +37,7 @@ def rehearsed(front: QuietFront, tmp_path: Path) -> Callable[..., Any]:
                 "backbones": list(map(str, backbones)), "weights": {"download": False, "pixels": pixels},
                 "folder": None, "variants": ["fp32", "int8_minmax"], "known": ["smallnet"],
                 "scratch": str(tmp_path / "scratch"), "patience_s": 0, "own": str(tmp_path / "backbones"),
-                "pack": {"size_px": 32, **pack},
+                "pack": {"size_px": 32, **pack}, "pick": {},
             }
         )  # fmt: skip
 

@@ -40,6 +40,17 @@ def test_the_list_names_the_backbones_that_the_recipe_needs_and_that_lack_weight
     assert json.loads(said("list", "--json", *toys.words))["missing"] == ["mobilenetv3small", "mobilenetv2"]
 
 
+def test_ones_own_files_and_presets_are_listed_as_what_the_run_itself_will_look_for(toys: Toys, tmp_path: Path) -> None:
+    words = ["--set", f"backbones=[{tmp_path}/mine.keras, hub:resnet_18_imagenet]"]
+    mine, preset = listed(*words)[:2]
+    assert (mine["backbone"], mine["file"], mine["licence"]) == ("mine.keras", f"{tmp_path}/mine.keras", "unknown")
+    assert (preset["backbone"], preset["state"], preset["needed"]) == ("hub:resnet_18_imagenet", "own", True)
+    assert json.loads(said("list", "--json", *words))["missing"] == []
+    assert "automl weights fetch" not in said("list", *words)
+    assert not any(row["state"] == "own" for row in listed(*words, "--set", "weights.pretrained=false"))
+    assert said("fetch", *words).endswith("the recipe needs no pretrained weights of the table in docs/cli.md\n")
+
+
 def test_what_the_limits_of_the_recipe_leave_out_is_not_needed(toys: Toys) -> None:
     toys.serve()
     limits = ["--set", "pick.max_params_m=1"]

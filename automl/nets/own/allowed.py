@@ -22,6 +22,7 @@ MAX_LAYERS: Final = 10_000
 MAX_TEXT: Final = 200  # characters of a name
 MAX_NUMBERS: Final = 10_000  # of one list, such as Normalization's means
 MAX_NUMBER: Final = 1e9  # units, sizes, scales
+MAX_ARGUMENT: Final = 10_000  # of a network that is built by its numbers of blocks and filters
 PLAIN: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|\.(?!\.))*")
 """A name, or another text: no path can be written so."""
 
@@ -119,6 +120,20 @@ def checked_model(config: object) -> dict[str, Any]:
     """
     _need_shallow(config)
     return _Checker().model(config, "the model")
+
+
+def checked_arguments(config: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Arguments of a network that are numbers, plain texts, or lists of these. Pure. Raises: NotAllowed."""
+    waiting = list(config.values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            raise NotAllowed(f"{place} is given {_shown(value)}; wanted: numbers, names, and lists of these")
+        if isinstance(value, int | float) and abs(value) > MAX_ARGUMENT:
+            raise NotAllowed(f"{place} is given {_shown(value)}; wanted: at most {MAX_ARGUMENT:,}")
+        waiting += value if isinstance(value, list) else ()
+    _need_shallow(dict(config))
+    return _Checker().arguments(config, place)
 
 
 def plain(text: object, place: str) -> str:

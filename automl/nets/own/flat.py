@@ -7,8 +7,8 @@ one. Layers are copied, so that each is called once and has a name of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, cast
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from automl.nets.features import tap_layers
 from automl.nets.own.allowed import words
+from automl.nets.own.brought import LeftOut
 
 OF_TRAINING: Final = words(
     """
@@ -69,7 +70,7 @@ def folded(flat: keras.Model) -> keras.Model:
     if found is None:
         return flat
     scale, offset, turned = found
-    return with_front(flat, lambda image: _rescaled(keras.ops.flip(image, axis=-1) if turned else image, scale, offset))
+    return with_front(flat, lambda image: rescaled(keras.ops.flip(image, axis=-1) if turned else image, scale, offset))
 
 
 def with_front(flat: keras.Model, front: Callable[[Any], Any]) -> keras.Model:
@@ -116,6 +117,13 @@ def _answers(model: keras.Model, pixels: NDArray[np.float32]) -> list[NDArray[np
     return [np.asarray(one, np.float32) for one in bare(pixels, training=False)]
 
 
+def _plainer(operation: Any) -> Callable[[Any], Any] | None:
+    """The layer that does what an operator in a block does, where there is one."""
+    if type(operation).__name__ == "Mean" and list(operation.axis or ()) == [1, 2]:
+        return cast("Callable[[Any], Any]", layers.GlobalAveragePooling2D(keepdims=operation.keepdims))
+    return None
+
+
 class _Copier:
     """Copies of layers, each under a name of its own."""
 
@@ -127,6 +135,10 @@ class _Copier:
         """What a copy of the layer, or operator, makes of these."""
         if type(operation).__name__ in OF_TRAINING:
             return args[0]
+        if (plainer := _plainer(operation)) is not None:
+            return plainer(args[0])
+        if is_block(operation):
+            return self.written_out(operation, args, kwargs)
         if any(operation is own for own, _ in self.pairs):
             raise ValueError(f"layer {operation.name!r} is called more than once, with the same weights")
         copy = type(operation).from_config({**operation.get_config(), "name": self.name(operation.name)})
@@ -134,6 +146,31 @@ class _Copier:
         if getattr(operation, "weights", ()):
             self.pairs.append((operation, copy))
         return result
+
+    def written_out(self, block: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What copies of the layers within a block make of these: its own code is run on symbolic tensors."""
+        given = [one for one in keras.tree.flatten((args, kwargs)) if isinstance(one, keras.KerasTensor)]
+        inner = [keras.KerasTensor(one.shape, one.dtype) for one in given]
+        swapped = {id(one): other for one, other in zip(given, inner, strict=True)}
+
+        def swap(one: Any) -> Any:
+            return swapped.get(id(one), one)
+
+        if block._trainable_variables or block._non_trainable_variables:
+            raise LeftOut(
+                f"layer {block.name!r} is a {_class_of(block)}, which has weights of its own and no plain layer"
+            )
+        try:
+            made = block.call(*keras.tree.map_structure(swap, args), **keras.tree.map_structure(swap, kwargs))
+        except Exception as error:  # whatever code that was not written for it makes of symbolic tensors
+            raise LeftOut(
+                f"layer {block.name!r} is a {_class_of(block)}, which is not made of plain layers; the ONNX writer "
+                "does not know it"
+            ) from error
+        values = dict(zip(map(id, inner), given, strict=True))
+        outputs = keras.tree.flatten(made)
+        _call(_way(outputs, set(values)), values, self.apply)
+        return keras.tree.pack_sequence_as(made, [values[id(one)] for one in outputs])
 
     def name(self, wanted: str) -> str:
         """That name, or one with a number behind it."""
@@ -165,9 +202,13 @@ def _walk(
     """
     functional = _functional(model)
     values = dict(zip(map(id, functional.inputs), inputs, strict=True)) | (given or {})
-    for node in _nodes(functional):
-        if id(node) in left_out:
-            continue
+    _call((node for node in _nodes(functional) if id(node) not in left_out), values, apply)
+    return [values[id(one)] for one in functional.outputs]
+
+
+def _call(nodes: Iterable[Any], values: dict[int, Any], apply: Apply) -> None:
+    """Repeat calls on other tensors. Args: values: what stands for each tensor, by its id; what is made is added."""
+    for node in nodes:
         args, kwargs = node.arguments.fill_in(values)
         kwargs = {key: value for key, value in kwargs.items() if key not in {"training", "mask"}}
         if isinstance(node.operation, keras.Model):
@@ -175,7 +216,36 @@ def _walk(
         else:
             results = keras.tree.flatten(apply(node.operation, tuple(args), kwargs))
         values.update(zip(map(id, node.outputs), results, strict=True))
-    return [values[id(one)] for one in functional.outputs]
+
+
+def _way(outputs: Sequence[Any], begun: set[int]) -> list[Any]:
+    """The calls that lead to these tensors, in order. Args: begun: ids of the tensors that they begin with."""
+    calls: dict[int, Any] = {}
+    waiting = [one for one in outputs if id(one) not in begun]
+    while waiting:
+        node = _maker(waiting[-1])
+        missing = [one for one in node.input_tensors if id(one) not in begun and id(_maker(one)) not in calls]
+        if missing:
+            waiting += missing
+        else:
+            calls.setdefault(id(node), node)
+            waiting.pop()
+    return list(calls.values())
+
+
+def _maker(tensor: Any) -> Any:
+    """The call that made it."""
+    operation, number, _ = tensor._keras_history
+    return operation._inbound_nodes[number]
+
+
+def _class_of(layer: Any) -> str:
+    return f"{type(layer).__module__}.{type(layer).__name__}"
+
+
+def is_block(operation: Any) -> bool:
+    """Whether it is a layer of KerasHub that is made of layers."""
+    return isinstance(operation, layers.Layer) and type(operation).__module__.startswith("keras_hub.")
 
 
 def _functional(model: Any) -> Any:
@@ -226,5 +296,6 @@ def _affine(front: keras.Model) -> tuple[list[float], list[float], bool] | None:
     return scale.tolist(), offset.tolist(), bool(turned)
 
 
-def _rescaled(image: Any, scale: list[float], offset: list[float]) -> Any:
-    return layers.Rescaling(scale, offset=offset, name="rescale")(image)
+def rescaled(image: Any, scale: Sequence[float], offset: Sequence[float]) -> Any:
+    """A symbolic image, each channel times a factor plus an offset."""
+    return layers.Rescaling(list(scale), offset=list(offset), name="rescale")(image)

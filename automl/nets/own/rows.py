@@ -15,7 +15,6 @@ from automl.recipe.backbones import is_own, own_name
 from automl.runs.atomic import write_bytes
 
 ENTRY: Final = "automl.nets.own.build:build_own"
-LICENCE: Final = "unknown: the owner's"
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.weights.h5"
 FACTS: Final = "facts.json"
@@ -25,15 +24,16 @@ FACTS: Final = "facts.json"
 class Facts:
     """What facts.json says of a run's copy of a user's backbone; it is written last, and commits the copy."""
 
-    file: str  # absolute path
-    sha256: str  # of the file
+    file: str  # the recipe's entry: an absolute path, or a preset
+    sha256: str = ""  # of the file, or of what was read of the preset
+    licence: str = ""
     pixels: str  # the recipe's weights.pixels when it was taken
-    told: str  # which pixel values it gets, and who says so, in words; "": it rescales them itself
-    size_px: int  # at which the counts below were made
-    params_m: float
-    gmacs: float
-    taps: tuple[str, str]
-    n_features: int
+    told: str = ""  # which pixel values it gets, and who says so, in words; "": it rescales them itself
+    size_px: int = 0  # at which the counts below were made; 0: it could not be taken at all
+    params_m: float = 0.0
+    gmacs: float = 0.0
+    taps: tuple[str, str] = ("", "")
+    n_features: int = 0
     sizes_px: tuple[int, ...] = ()
     fault: str = ""
 
@@ -73,7 +73,7 @@ def as_row(folder: Path, facts: Facts) -> Backbone:
         pixels="0..255",  # whatever it expects stands in its own graph
         taps=facts.taps,
         n_features=facts.n_features,
-        licence=LICENCE,
+        licence=facts.licence,
         licence_source="nobody says",
         source=facts.file,
         own=Own(

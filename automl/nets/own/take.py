@@ -1,14 +1,16 @@
-"""A user's .keras file becomes the run's copy: checked, flattened, without its head, its weights beside its config."""
+"""What a user brought becomes the run's copy: flat, without its head, its weights beside its config.
+
+A .keras file (keras_file.py) or a preset of KerasHub (hub.py): from here on they are the same.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import keras
 import numpy as np
@@ -18,13 +20,24 @@ from automl.nets.build import normalised
 from automl.nets.catalogue import Pixels
 from automl.nets.counting import multiply_adds
 from automl.nets.features import tap_layers
-from automl.nets.hdf5 import need_self_contained
-from automl.nets.own import archive
 from automl.nets.own.allowed import NotAllowed, checked_model, read_config
+from automl.nets.own.brought import Brought, LeftOut, shapes_alone
 from automl.nets.own.build import revived
-from automl.nets.own.flat import SAME, beheaded, folded, inlined, largest_difference, rescales, with_front
+from automl.nets.own.flat import (
+    SAME,
+    beheaded,
+    folded,
+    inlined,
+    largest_difference,
+    rescaled,
+    rescales,
+    with_front,
+)
+from automl.nets.own.hub import from_preset
+from automl.nets.own.keras_file import from_file
 from automl.nets.own.pixels import told_by_batchnorm
 from automl.nets.own.rows import CONFIG, WEIGHTS, Facts, read_facts, write_facts
+from automl.recipe.backbones import HUB, is_hub
 from automl.runs.atomic import TEMPORARY, sync_file, write_text
 
 NATIVE_PX: Final = (224, 160, 128, 96, 64, 48, 32, 256, 320, 384, 512)
@@ -36,38 +49,40 @@ MEANING: Final[dict[Pixels, str]] = {
     "caffe": "'caffe' (BGR, ImageNet's mean taken off)",
     "torch": "'torch' (ImageNet's mean taken off, divided by its deviation)",
 }
-COMPARED: Final = 4  # images on which the copy is compared with the file's network
+COMPARED: Final = 4  # images on which the copy is compared with what was brought
 
 
-def take(file: Path, folder: Path, *, pixels: Pixels | Literal["auto"]) -> Facts:
+def take(entry: str, folder: Path, *, pixels: Pixels | Literal["auto"], download: bool = True) -> Facts:
     """Make the run's copy. Nothing is left where it fails.
 
     Args:
-        file: the user's .keras file.
+        entry: of the recipe's `backbones`: a .keras file's absolute path, or a preset.
         folder: of the copy; what is there is replaced.
         pixels: the recipe's weights.pixels.
-    Raises: WrongBackbone: the file is refused, in words why; DiskFull and the like.
+        download: whether a preset may be fetched.
+    Raises: WrongBackbone: it is refused, in words why; LeftOut: it cannot be had, or not be written by the ONNX writer;
+        UsageError: KerasHub is missing; DiskFull and the like.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        with _in_words(file):
-            facts = _take(file, folder, pixels)
+        with _in_words(entry):
+            if is_hub(entry):
+                brought = from_preset(entry, download=download)
+            else:
+                brought = from_file(Path(entry), folder / f"{TEMPORARY}{WEIGHTS}")
+            facts = _copied(entry, brought, folder, pixels)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return facts
 
 
-def _take(file: Path, folder: Path, pixels: Pixels | Literal["auto"]) -> Facts:
-    config, sha256, weights = _unpacked(file, folder)
-    source = _filled(config, weights)
-    weights.unlink()
-    size_px = _native_px(source)
-    flat = folded(inlined(source, size_px))
-    _need_same(source, flat, size_px)
-    del source
-    flat, told = _normalised(flat, pixels)
+def _copied(entry: str, brought: Brought, folder: Path, pixels: Pixels | Literal["auto"]) -> Facts:
+    size_px = _native_px(brought.model)
+    flat = folded(inlined(brought.model, size_px))
+    _need_same(brought.model, flat, size_px)
+    flat, told = _normalised(flat, brought, pixels)
     cut = beheaded(flat)
     written = checked_model(json.loads(json.dumps(keras.saving.serialize_keras_object(cut))))
     write_text(folder / CONFIG, json.dumps(written))
@@ -75,8 +90,9 @@ def _take(file: Path, folder: Path, pixels: Pixels | Literal["auto"]) -> Facts:
     sync_file(folder / WEIGHTS)
     fine, deep = tap_layers(cut)
     facts = Facts(
-        file=str(file),
-        sha256=sha256,
+        file=entry,
+        sha256=brought.sha256,
+        licence=brought.licence,
         pixels=pixels,
         told=told,
         size_px=size_px,
@@ -89,53 +105,6 @@ def _take(file: Path, folder: Path, pixels: Pixels | Literal["auto"]) -> Facts:
     return facts
 
 
-def _unpacked(file: Path, folder: Path) -> tuple[dict[str, Any], str, Path]:
-    """The checked config, the file's sha256, and its weights as a file of their own."""
-    weights = folder / f"{TEMPORARY}{WEIGHTS}"
-    with archive.opened(file) as (members, sha256):
-        archive.need_keras_3(archive.read_member(members, archive.METADATA))
-        config = checked_model(read_config(archive.read_member(members, archive.CONFIG)))
-        with weights.open("wb") as out:
-            archive.copy_member(members, archive.WEIGHTS, out)
-    return config, sha256, weights
-
-
-def _filled(config: dict[str, Any], weights: Path) -> keras.Model:
-    """The file's own network with its numbers. Nothing is allocated before it is known that the file holds as many."""
-    held = need_self_contained(weights)
-    if held.bytes > weights.stat().st_size:
-        raise ValueError(f"its weights say that they hold {held.bytes:,} bytes, and have {weights.stat().st_size:,}")
-    with shapes_alone():
-        n = _built(config).count_params()
-    if n > held.numbers:
-        raise ValueError(f"its layers have {n:,} weights, and the file holds {held.numbers:,}")
-    source = _built(config)
-    try:
-        with warnings.catch_warnings():
-            # Where the file lacks a layer, Keras warns and leaves it random.
-            warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
-            source.load_weights(weights)
-    except (ValueError, KeyError, TypeError, UserWarning) as error:
-        raise ValueError(f"its weights do not fit its layers: {' '.join(str(error).split())[:300]}") from error
-    if not all(np.isfinite(values).all() for values in source.get_weights()):
-        raise ValueError("it holds weights that are not finite")
-    return source
-
-
-def _built(config: dict[str, Any]) -> keras.Model:
-    """Raises: ValueError: it does not take one square image of three channels."""
-    source = revived(config)
-    if isinstance(source, keras.Sequential) and not source.built:
-        source.build((None, None, None, 3))
-    shapes = [tuple(one.shape) for one in source.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or shapes[0][1] != shapes[0][2]:
-        raise ValueError(
-            f"it takes {' and '.join(map(str, shapes)) or 'nothing'}; wanted: one square image, (None, size, size, 3) "
-            "or (None, None, None, 3)"
-        )
-    return source
-
-
 def _native_px(source: keras.Model) -> int:
     """The edge that its image has, or the first at which one that takes any can be built."""
     fixed: int | None = source.inputs[0].shape[1]
@@ -143,12 +112,22 @@ def _native_px(source: keras.Model) -> int:
     for size_px in NATIVE_PX if fixed is None else (fixed,):
         try:
             with shapes_alone():
-                beheaded(inlined(source, size_px, fill=False))
+                flat = inlined(source, size_px, fill=False)
+                _need_writable(flat)
+                beheaded(flat)
         except ValueError as error:
             why = why or str(error)
         else:
             return size_px
     raise ValueError(why)
+
+
+def _need_writable(flat: keras.Model) -> None:
+    """Raises: LeftOut: a block of KerasHub came to something that is no plain layer."""
+    try:
+        checked_model(json.loads(json.dumps(keras.saving.serialize_keras_object(flat))))
+    except NotAllowed as error:
+        raise LeftOut(f"{error}, which the ONNX writer does not know") from error
 
 
 def _need_same(source: keras.Model, flat: keras.Model, size_px: int) -> None:
@@ -158,10 +137,13 @@ def _need_same(source: keras.Model, flat: keras.Model, size_px: int) -> None:
         raise ValueError(f"written out flat, it differs by {worst:.2g} of the largest value from what it was")
 
 
-def _normalised(flat: keras.Model, pixels: Pixels | Literal["auto"]) -> tuple[keras.Model, str]:
-    """The network for pixel values 0..255, and in words how they reach its first layer, and why so."""
+def _normalised(flat: keras.Model, brought: Brought, pixels: Pixels | Literal["auto"]) -> tuple[keras.Model, str]:
+    """The network for pixel values 0..255, and in words how they reach its first layer; "": it says so itself."""
     if rescales(flat):
         return flat, ""
+    if brought.scale is not None and pixels == "auto":
+        scale, offset = brought.scale
+        return with_front(flat, lambda image: rescaled(image, scale, offset)), ""
     told = told_by_batchnorm(flat) if pixels == "auto" else pixels
     if told is None:
         return flat, "it gets pixel values as they are, 0..255, for nothing in it says on which it was trained"
@@ -186,36 +168,33 @@ def sizes_that_fit(folder: Path, wanted: Sequence[int]) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def shapes_alone() -> Iterator[None]:
-    """What is built within has shapes, and no numbers in its weights; it is of no use afterwards."""
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    finally:
-        keras.utils.clear_session(free_memory=False)  # forgets that the weights still wait for their numbers
-
-
-@contextlib.contextmanager
-def _in_words(file: Path) -> Iterator[None]:
-    """Whatever a file's content leads to is said of the file. Raises: WrongBackbone."""
+def _in_words(entry: str) -> Iterator[None]:
+    """Whatever the content of what was brought leads to is said of it. Raises: WrongBackbone."""
     try:
         yield
     except NotAllowed as error:
-        raise WrongBackbone(
-            f"{file} is refused: {error}. Wanted: a network of plain Keras 3 layers, saved by model.save(). Build it "
-            "from such layers and save it again, or leave it out of backbones."
-        ) from error
+        wanted = (
+            "a preset of KerasHub, or a folder that its save_to_preset wrote. Take another"
+            if is_hub(entry)
+            else "a network of plain Keras 3 layers, saved by model.save(). Build it from such layers and save it again"
+        )
+        raise WrongBackbone(f"{entry} is refused: {error}. Wanted: {wanted}, or leave it out of backbones.") from error
     except OSError as error:
-        if error.errno is not None and error.filename != str(file):
+        if error.errno is not None and not str(error.filename or "").startswith(entry.removeprefix(HUB)):
             raise  # the disk that the copy is written to
-        raise _wrong(file, error.strerror or str(error)) from error
+        raise _wrong(entry, error.strerror or str(error)) from error
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         # What Keras and HDF5's library raise of networks and weights that make no sense.
-        raise _wrong(file, " ".join(str(error).split())[:400]) from error
+        raise _wrong(entry, " ".join(str(error).split())[:400]) from error
 
 
-def _wrong(file: Path, why: str) -> WrongBackbone:
+def _wrong(entry: str, why: str) -> WrongBackbone:
+    wanted = (
+        "the backbone of an image classifier, as KerasHub's save_to_preset writes it"
+        if is_hub(entry)
+        else "a .keras file that Keras 3 saved of a network from one square image to feature maps, with or without a "
+        "head on top"
+    )
     return WrongBackbone(
-        f"{file} cannot be a backbone: {why}. Wanted: a .keras file that Keras 3 saved of a network from one square "
-        "image to feature maps, with or without a head on top. Correct it, or leave it out of backbones."
+        f"{entry} cannot be a backbone: {why}. Wanted: {wanted}. Correct it, or leave it out of backbones."
     )

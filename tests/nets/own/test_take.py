@@ -52,7 +52,7 @@ def no_names_left() -> Any:
 def taken(path: Path, folder: Path, pixels: Any = "auto") -> keras.Model:
     """The copy, built and filled as a run does it."""
     copy = folder / path.name
-    facts = take(path, copy, pixels=pixels)
+    facts = take(str(path), copy, pixels=pixels)
     write_facts(copy, replace(facts, sizes_px=sizes_that_fit(copy, (SIZE_PX,))))
     return filled(folder, path.name)
 
@@ -127,13 +127,13 @@ def test_the_facts_are_those_of_the_cut_network_and_the_licence_is_its_owners(tm
 
 
 def test_the_copy_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    take(saved(extractor), tmp_path / "extractor.keras", pixels="auto")
+    take(str(saved(extractor)), tmp_path / "extractor.keras", pixels="auto")
     assert sorted(path.name for path in (tmp_path / "extractor.keras").iterdir()) == [
         "config.json", FACTS, "model.weights.h5"
     ]  # fmt: skip
     monkeypatch.setattr(take_file, "write_facts", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        take(saved(extractor), tmp_path / "extractor.keras", pixels="auto")
+        take(str(saved(extractor)), tmp_path / "extractor.keras", pixels="auto")
     assert not (tmp_path / "extractor.keras").exists()
     with pytest.raises(StageFailed, match=r"facts\.json cannot be read.*--redo pick"):
         row_named("extractor.keras", tmp_path)
@@ -168,13 +168,13 @@ def test_the_recipe_says_on_which_pixels_one_was_trained_that_does_not_rescale_t
     assert found.shape == (3, 112, 112, 12)
     np.testing.assert_allclose(answer(filled(tmp_path, "bare.keras", 24), images), wanted, atol=1e-4 * wanted.max())
     assert read_facts(tmp_path / "bare.keras").told == "it gets pixel values as -1..1: weights.pixels says so"
-    take(saved(extractor), tmp_path / "extractor.keras", pixels="-1..1")
+    take(str(saved(extractor)), tmp_path / "extractor.keras", pixels="-1..1")
     assert read_facts(tmp_path / "extractor.keras").told == "", "it rescales them itself"
 
 
 def refused(path: Path, folder: Path) -> str:
     with pytest.raises(WrongBackbone) as caught:
-        take(path, folder / "copy.keras", pixels="auto")
+        take(str(path), folder / "copy.keras", pixels="auto")
     assert not (folder / "copy.keras").exists()
     message = str(caught.value)
     assert message.startswith(str(path))
@@ -335,7 +335,7 @@ def test_a_full_disk_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(take_file, "write_text", full)
     with pytest.raises(OSError, match="No space left"):
-        take(copy_of(saved(extractor), tmp_path), tmp_path / "copy.keras", pixels="auto")
+        take(str(copy_of(saved(extractor), tmp_path)), tmp_path / "copy.keras", pixels="auto")
     assert not (tmp_path / "copy.keras").exists()
 
 
