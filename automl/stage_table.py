@@ -28,7 +28,7 @@ STAGES: Final = (
           recipe=("seed", "split"), does="cut train, validation and test"),
     Stage(name="pack", entry="automl.stages.pack:run", record="Packed", kind="plain", version=2,
           recipe=("seed", "pack"), does="index the packed pixels by part"),
-    Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=4,
+    Stage(name="pick", entry="automl.stages.pick:run", record="Picked", kind="keras", version=5,
           recipe=("seed", "task", "backbones", "weights", "pick"), does="rank the backbones by their probes"),
     Stage(name="tune", entry="automl.stages.tune:run", record="Tuned", kind="keras", version=2,
           recipe=("seed", "task", "tune", "train"), does="search for the best settings"),

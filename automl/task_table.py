@@ -15,6 +15,7 @@ class Task:
     loss: str  # the training loss
     metrics: tuple[str, ...]  # Keras names, watched while training
     probe: str  # the quick fit on frozen features
+    few_probe: str  # the same where a class has few images
     evaluate: str  # scores of predictions against the truth
 
 
@@ -25,6 +26,7 @@ TASKS: Final = (
         loss="automl.training.fit:classification_loss",
         metrics=("accuracy",),
         probe="automl.nets.probe:fit_probe",
+        few_probe="automl.nets.discriminant:fit_few",
         evaluate="automl.metrics.classification:score",
     ),
 )

@@ -195,7 +195,7 @@ class BackboneScore:
     images_s: float  # forward pass, images a second on this machine
     knn_accuracy: float  # leave-one-out, on the images that it was judged by
     probe_accuracy: Interval  # out of fold, on as many training images
-    probe_c: float  # the inverse regularisation that was chosen
+    probe_c: float | None  # the inverse regularisation that was chosen; None: few images, the probe is a discriminant
     n_images: int  # training images that it was judged by
     seconds: float  # that judging it took
     top1: float | None  # published, of its ImageNet weights with their own head; None: there is no figure

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from automl.nets.features import extract_features
 from automl.nets.rounds import BLOCK
+from automl.nets.views import See, as_they_are
 from automl.runs.atomic import write_with
 from automl.types import PixelRows
 
@@ -38,6 +39,7 @@ def write_blocks(
     rows: Ints,
     *,
     batch_size: int,
+    see: See = as_they_are,
     progress: Progress = lambda done, total: None,
 ) -> None:
     """Write the missing blocks of the features of these rows, in their order.
@@ -45,6 +47,7 @@ def write_blocks(
     Args:
         extractor: image to features, see build.build_extractor.
         pixels: uint8 (n, size, size, 3). rows: into them, int64 (m,).
+        see: what is shown of them, see views.py.
         progress: told (images done, all) after each batch.
     Writes: STEM-START-STOP.npz: features float32 (512 or fewer, d), seconds of the passes alone.
     """
@@ -54,6 +57,7 @@ def write_blocks(
             pixels,
             rows=rows[start : start + BLOCK],
             batch_size=batch_size,
+            see=see,
             progress=lambda done, _, start=start: progress(start + done, len(rows)),  # type: ignore[misc]  # a default
         )
         block = partial(np.savez, features=found.features, seconds=found.seconds)

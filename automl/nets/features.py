@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.nets.views import See, as_they_are
 from automl.types import PixelRows
 
 TAPS: Final = 2  # docs/design.md, decision 6: three or four never gained more than a point, one lost up to 2.4
@@ -57,7 +58,7 @@ def extract_features(
     *,
     rows: NDArray[np.int64] | None = None,
     batch_size: int,
-    mirror: bool = False,
+    see: See = as_they_are,
     progress: Callable[[int, int], object] = lambda done, total: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FeaturePass:
@@ -67,7 +68,7 @@ def extract_features(
         extractor: image to features, see build.build_extractor.
         pixels: uint8 (n, size, size, 3); read batch by batch.
         rows: which images, at least one, in which order; None: all.
-        mirror: show each image mirrored left and right.
+        see: what is shown of a batch of images in their place, see views.py.
         progress: told (images done, all) after each batch.
     """
     rows = np.arange(len(pixels)) if rows is None else rows
@@ -77,8 +78,9 @@ def extract_features(
     seconds = 0.0
     for start in range(0, len(rows), batch_size):
         started = clock()
-        batch = pixels[rows[start : start + batch_size]]
-        features[start : start + len(batch)] = _pass(extractor, batch[:, :, ::-1] if mirror else batch, batch_size)
+        own = rows[start : start + batch_size]
+        batch = see(pixels[own], own)
+        features[start : start + len(batch)] = _pass(extractor, batch, batch_size)
         seconds += clock() - started
         progress(start + len(batch), len(rows))
     return FeaturePass(features=features, seconds=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import log
 from typing import Final
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from automl.metrics.bootstrap import accuracy_interval, paired_difference
 from automl.nets.folds import stratified_subset
-from automl.nets.probe import Probe, fit_at
+from automl.nets.probe import Probe
 from automl.types import CurvePoint, Interval
 
 Floats = NDArray[np.float32]
@@ -25,22 +25,19 @@ RESAMPLES: Final = 2000  # behind each interval
 
 
 def answers_by_size(
-    features: Floats,
     labels: Ints,
     held: tuple[Floats, Ints],
     probe: Probe,
+    refit: Callable[[Ints], Probe],
     *,
-    c: float,
-    weights: Floats | None,
     seed: int,
 ) -> tuple[list[int], list[Right]]:
     """Fit the probe on stratified shares of the training images, each within the next.
 
-    C is that of the whole: it stands beside the sum of the losses, so that it means the same for fewer images.
     Args:
-        features: float32 (n, d), of the training part. labels: int64 (n,).
+        labels: int64 (n,), of the training part.
         held: validation's features (m, d) and labels (m,).
-        probe: fitted on all of the training part with this C. weights: (n,), as it was given.
+        probe: fitted on all of the training part. refit: the same of some of it, by their places.
     Returns: training images of each size, ascending, and whether each validation image was right, bool (m,) each.
     """
     n_classes = len(probe.bias)
@@ -50,10 +47,8 @@ def answers_by_size(
         if size < LEAST_A_CLASS * n_classes:
             continue
         some = stratified_subset(labels, size, seed=seed)
-        own = None if weights is None else weights[some]
-        fitted = fit_at(features[some], labels[some], n_classes, c=c, weights=own)
         sizes.append(size)
-        right.append(fitted.predict(held[0]).argmax(axis=1) == held[1])
+        right.append(refit(some).predict(held[0]).argmax(axis=1) == held[1])
     sizes.append(len(labels))
     right.append(probe.predict(held[0]).argmax(axis=1) == held[1])
     return sizes, right

@@ -80,7 +80,7 @@ class ProbeFit:
     """A fitted probe, and how it fared on images that it was not fitted on."""
 
     probe: Probe
-    c: float
+    c: float | None  # None: a discriminant, see discriminant.py
     grid: tuple[Fold, ...]
     out_of_fold: NDArray[np.bool_]  # (m,): whether each image was right when it was held out; m = min(n, 4000)
     held_out: Floats  # (n, classes): each image's probabilities by a fit that had not seen it

@@ -12,6 +12,7 @@ import numpy as np
 from automl.nets.blocks import join_blocks
 from automl.nets.logistic import log_losses
 from automl.nets.probe import Probe, read_probe
+from automl.nets.views import as_they_are
 from automl.nets.weights import Weighted
 from automl.runs.atomic import write_json, write_with
 from automl.runtime.context import StageContext
@@ -42,7 +43,8 @@ def complete(
     if not is_item(whole.parent, own, INPUTS) and not take_over(ctx, whole.parent.name, own, INPUTS):
         sample = data.train[0][sample_order(data, ctx.recipe.seed)[: score.n_images]]
         rest = np.setdiff1d(np.arange(len(data.pixels)), sample)
-        write_features(ctx, one, data.pixels, rest, of_sample(inputs, None), item, REST, progress=progress)
+        passes = {REST: as_they_are}
+        write_features(ctx, one, data.pixels, rest, of_sample(inputs, None), item, passes, progress=progress)
         join_blocks(whole, [(item, SAMPLE, sample), (item, REST, rest)])
         write_json(whole.with_name(INPUTS), own)
     for block in item.glob(f"{REST}-*"):  # the file has them now; a sample's serve another pick

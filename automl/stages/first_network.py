@@ -14,6 +14,7 @@ from automl.nets.features import extract_features
 from automl.nets.head import reset_head, set_head
 from automl.nets.own.rows import row_named
 from automl.nets.probe import Probe
+from automl.nets.views import mirrored
 from automl.runtime.context import StageContext
 from automl.stages.chosen import FEATURES
 from automl.stages.judged import BATCH, seeded_extractor
@@ -52,8 +53,8 @@ def save_first(
         )
     ctx.progress(1, 2, f"{name}: mirrored images")
     saved = keras.Model(model.inputs[0], model.get_layer("features").output)
-    mirrored = probe.predict(extract_features(saved, data.pixels, rows=rows, batch_size=BATCH, mirror=True).features)
-    return wanted.argmax(axis=1) == labels, mirrored.argmax(axis=1) == labels
+    answers = probe.predict(extract_features(saved, data.pixels, rows=rows, batch_size=BATCH, see=mirrored).features)
+    return wanted.argmax(axis=1) == labels, answers.argmax(axis=1) == labels
 
 
 def save_fresh(ctx: StageContext, network: Network, data: Data) -> None:

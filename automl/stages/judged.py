@@ -19,9 +19,11 @@ from automl.metrics.bootstrap import accuracy_interval
 from automl.nets.blocks import n_written, read_blocks, write_blocks
 from automl.nets.build import build_backbone, build_extractor, load_pretrained
 from automl.nets.catalogue import Backbone
+from automl.nets.discriminant import is_few
 from automl.nets.folds import stratified_order
 from automl.nets.own.rows import row_named
 from automl.nets.ranking import RESAMPLES, Judged
+from automl.nets.views import CROPS, See, as_they_are, cropped
 from automl.nets.weights import Weighted
 from automl.runs.atomic import write_bytes, write_json, write_with
 from automl.runtime.child import this_childs_front
@@ -103,14 +105,17 @@ def judge(
     started, seed = time.monotonic(), ctx.recipe.seed
     data, name = load_data(ctx, size_px), item_name(one.row.name, size_px)
     order = sample_order(data, seed)[:images]
+    few = images == len(data.train[0]) and is_few(images, data.n_classes)
+    folder = ctx.output(f"{name}/{INPUTS}").parent
     progress(0, "build")
     write_features(
-        ctx, one, data.pixels, data.train[0][order], of_sample(inputs, None), ctx.output(f"{name}/{INPUTS}").parent,
-        SAMPLE, progress=lambda seen: progress(seen, "features"),
+        ctx, one, data.pixels, data.train[0][order], of_sample(inputs, None), folder,
+        {SAMPLE: as_they_are, **(crops_of(seed) if few else {})}, progress=lambda seen: progress(seen, "features"),
     )  # fmt: skip
-    features, seconds = read_blocks(ctx.output(f"{name}/{INPUTS}").parent, SAMPLE, len(order))
+    features, seconds = read_blocks(folder, SAMPLE, len(order))
     progress(len(order), "probe")
-    fitted = fit_probe_of(ctx, features[np.argsort(order)], data, np.sort(order))
+    views = read_views(folder, order) if few else None
+    fitted = fit_probe_of(ctx, features[np.argsort(order)], data, np.sort(order), views)
     score = BackboneScore(
         backbone=one.row.name,
         weights=one.weights,
@@ -133,6 +138,16 @@ def judge(
     write_bytes(ctx.output(f"{name}/{COMMITS}"), _SCORE.dump_json(score, indent=2))
 
 
+def crops_of(seed: int) -> dict[str, See]:
+    """The further passes over few images, by the stem of their blocks."""
+    return {f"crop-{number}": partial(cropped, number=number, seed=seed) for number in range(CROPS)}
+
+
+def read_views(folder: Path, order: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Features of the crops of the training images, float32 (crops, n, d); order: that of the sample."""
+    return np.stack([read_blocks(folder, stem, len(order))[0][np.argsort(order)] for stem in crops_of(0)])
+
+
 def write_features(
     ctx: StageContext,
     one: Weighted,
@@ -140,22 +155,26 @@ def write_features(
     rows: NDArray[np.int64],
     inputs: Mapping[str, object],
     folder: Path,
-    stem: str,
+    passes: Mapping[str, See],
     *,
     progress: Callable[[int], object],
 ) -> None:
     """The blocks of these rows' features that the folder lacks; blocks that began from other inputs go first.
 
     One network is held, and it goes before the probe comes.
+    Args: passes: what is shown of the images, by the stem of the blocks. progress: told images done, once each.
     """
     if not began_from(folder, inputs, BLOCKS_OF):
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / BLOCKS_OF, inputs)
-    if n_written(folder, stem, len(rows)) < len(rows):
+    missing = [stem for stem in passes if n_written(folder, stem, len(rows)) < len(rows)]
+    if missing:
         extractor = seeded_extractor(one.row, one.weights, pixels, ctx.recipe.seed)
-        write_blocks(
-            folder, stem, extractor, pixels, rows, batch_size=BATCH, progress=lambda done, _: progress(done)
-        )  # fmt: skip
+        for number, stem in enumerate(missing):
+            write_blocks(
+                folder, stem, extractor, pixels, rows, batch_size=BATCH, see=passes[stem],
+                progress=lambda done, of, number=number: progress((number * of + done) // len(missing)),  # type: ignore[misc]
+            )  # fmt: skip
         keras.utils.clear_session()
 
 

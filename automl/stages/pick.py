@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl.nets.learning_curve import answers_by_size, curve_points, more_data
 from automl.nets.mirrored import flip_is_safe
-from automl.nets.probe import Probe
+from automl.nets.probe import Probe, fit_at
 from automl.nets.ranking import rank, shortlist
 from automl.records import Checked, Packed, Picked
 from automl.runtime.context import StageContext
@@ -20,11 +20,12 @@ from automl.stages.baselines import fit_baselines
 from automl.stages.chosen import FEATURES, complete, on_validation
 from automl.stages.first_network import FIRST, FRESH, save_first, save_fresh
 from automl.stages.footprint import with_footprints, within_limits
-from automl.stages.pick_data import Data, load_data
-from automl.stages.pick_reuse import inputs_of, inputs_with
+from automl.stages.judged import item_name, read_views, sample_order
+from automl.stages.pick_data import Data, fit_probe_of, load_data
+from automl.stages.pick_reuse import COMMITS, inputs_of, inputs_with
 from automl.stages.pick_rounds import begin_rounds, compare_sizes, judge_all
 from automl.stages.suspects import find_suspects
-from automl.types import Network
+from automl.types import BackboneScore, Network
 
 
 def run(ctx: StageContext) -> Picked:
@@ -65,7 +66,7 @@ def run(ctx: StageContext) -> Picked:
     if random:
         save_fresh(ctx, network, data)
     baselines = fit_baselines(ctx, data)
-    curve, right = _learning_curve(ctx, best.probe_c, probe, data)
+    curve, right = _learning_curve(ctx, best, probe, data)
     findings = find_suspects(
         ctx, best.backbone, probe, data.pixels, data.train, data.validation, checked.classes, pretrained=not random
     )
@@ -94,12 +95,25 @@ def run(ctx: StageContext) -> Picked:
     )
 
 
-def _learning_curve(ctx: StageContext, c: float, probe: Probe, data: Data) -> tuple[list[int], list[NDArray[np.bool_]]]:
+def _learning_curve(
+    ctx: StageContext, best: BackboneScore, probe: Probe, data: Data
+) -> tuple[list[int], list[NDArray[np.bool_]]]:
     """The chosen backbone's probe by the number of training images, judged on validation; see learning_curve.py."""
     ctx.progress(0, 1, "learning curve")
     features = np.load(ctx.output(FEATURES), mmap_mode="r")
     rows, labels = data.train
     held, truth = data.validation
-    return answers_by_size(
-        features[rows], labels, (features[held], truth), probe, c=c, weights=data.weights, seed=ctx.recipe.seed
-    )
+
+    def logistic(some: NDArray[np.int64]) -> Probe:
+        weights = None if data.weights is None else data.weights[some]
+        # C stands beside the sum of the losses, so that it means the same for fewer images.
+        return fit_at(features[rows[some]], labels[some], data.n_classes, c=best.probe_c or 0.0, weights=weights)
+
+    def discriminant(some: NDArray[np.int64]) -> Probe:
+        return fit_probe_of(ctx, features[rows[some]], data, some, views[:, some]).probe
+
+    refit = logistic
+    if best.probe_c is None:
+        item = ctx.output(f"{item_name(best.backbone, best.size_px)}/{COMMITS}").parent
+        views, refit = read_views(item, sample_order(data, ctx.recipe.seed)), discriminant
+    return answers_by_size(labels, (features[held], truth), probe, refit, seed=ctx.recipe.seed)

@@ -44,17 +44,26 @@ def load_data(ctx: StageContext, size_px: int) -> Data:
 
 
 def fit_probe_of(
-    ctx: StageContext, features: NDArray[np.float32], data: Data, some: NDArray[np.int64] | None = None
+    ctx: StageContext,
+    features: NDArray[np.float32],
+    data: Data,
+    some: NDArray[np.int64] | None = None,
+    views: NDArray[np.float32] | None = None,
 ) -> ProbeFit:
-    """The task's quick fit on features (m, d) of the training part, or of some of its images."""
-    fit_probe = cast("Callable[..., ProbeFit]", load_entry(task_named(ctx.recipe.task).probe))
+    """The task's quick fit on features (m, d) of the training part, or of some of its images.
+
+    Args: views: (v, m, d), of further views of them, where images are few; None: they are many.
+    """
+    task = task_named(ctx.recipe.task)
+    fit = cast("Callable[..., ProbeFit]", load_entry(task.probe if views is None else task.few_probe))
     settings, labels, weights = ctx.recipe.pick, data.train[1], data.weights
     if some is not None:
         labels, weights = labels[some], None if weights is None else weights[some]
-    return fit_probe(
+    return fit(
         features,
         labels,
         data.n_classes,
+        **({} if views is None else {"views": views}),
         weights=weights,
         folds=settings.folds,
         neighbours=settings.neighbours,

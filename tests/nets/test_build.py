@@ -28,6 +28,7 @@ from automl.nets.catalogue import SMALLNET, backbone_named
 from automl.nets.features import extract_features, tap_layers
 from automl.nets.head import reset_head, set_head
 from automl.nets.probe import Probe
+from automl.nets.views import mirrored
 from automl.nets.weights import find_weights
 from automl.types import Network, WeightsFound
 from tests.legacy_weights import write_legacy
@@ -237,10 +238,10 @@ def test_features_come_in_the_order_of_the_rows_whatever_the_batches(backbone: A
 def test_mirrored_features_are_those_of_mirrored_images(backbone: Any) -> None:
     extractor = build_extractor(backbone)
     pixels = np.random.default_rng(5).integers(0, 256, (3, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
-    mirrored = extract_features(extractor, pixels, batch_size=3, mirror=True).features
+    seen = extract_features(extractor, pixels, batch_size=3, see=mirrored).features
     flipped = extract_features(extractor, np.ascontiguousarray(pixels[:, :, ::-1]), batch_size=3).features
-    np.testing.assert_array_equal(mirrored, flipped)
-    assert not np.allclose(mirrored, extract_features(extractor, pixels, batch_size=3).features, atol=1e-3)
+    np.testing.assert_array_equal(seen, flipped)
+    assert not np.allclose(seen, extract_features(extractor, pixels, batch_size=3).features, atol=1e-3)
 
 
 def test_speed_is_images_a_second_without_the_compiling_call(backbone: Any) -> None:

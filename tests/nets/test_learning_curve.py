@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from automl.nets.learning_curve import answers_by_size, curve_points, more_data
-from automl.nets.probe import fit_at
+from automl.nets.probe import Floats, Ints, Probe, fit_at
 from tests.nets.test_probe import clouds
 
 
@@ -14,11 +16,16 @@ def right(share: float, n: int = 1000) -> np.ndarray:
     return np.arange(n) < round(share * n)
 
 
+def refitted(features: Floats, labels: Ints, n_classes: int) -> Callable[[Ints], Probe]:
+    return lambda some: fit_at(features[some], labels[some], n_classes, c=0.01)
+
+
 def test_the_probe_is_fitted_on_a_quarter_half_and_all_and_judged_on_the_held_out_images() -> None:
     features, labels = clouds(400, 20, 4, apart=0.5)
     held = (features[200:], labels[200:])
     probe = fit_at(features[:200], labels[:200], 4, c=0.01)
-    sizes, answers = answers_by_size(features[:200], labels[:200], held, probe, c=0.01, weights=None, seed=1)
+    refit = refitted(features, labels[:200], 4)
+    sizes, answers = answers_by_size(labels[:200], held, probe, refit, seed=1)
     assert sizes == [50, 100, 200]
     np.testing.assert_array_equal(answers[-1], probe.predict(held[0]).argmax(axis=1) == held[1])
     assert 0.3 < answers[0].mean() < answers[-1].mean()
@@ -29,23 +36,12 @@ def test_the_probe_is_fitted_on_a_quarter_half_and_all_and_judged_on_the_held_ou
     assert points[2].gain.value == pytest.approx(answers[2].mean() - answers[1].mean())
 
 
-def test_weights_teach_the_smaller_probes_as_they_taught_the_whole() -> None:
-    features, labels = clouds(400, 10, 2, apart=2.0)
-    wrong = np.arange(200) // 2 % 5 < 3  # three in five of each class: without weights the lie wins
-    told = np.where(wrong, 1 - labels[:200], labels[:200])
-    weights = np.where(wrong, 0, 1).astype(np.float32)
-    held = (features[200:], labels[200:])
-    probe = fit_at(features[:200], told, 2, c=0.01, weights=weights)
-    _, answers = answers_by_size(features[:200], told, held, probe, c=0.01, weights=weights, seed=1)
-    assert min(hits.mean() for hits in answers) > 0.9
-
-
 def test_shares_with_fewer_than_two_images_a_class_are_left_out() -> None:
     features, labels = clouds(60, 8, 6)
     held = (features[20:], labels[20:])
     for n, wanted in ((24, [12, 24]), (20, [20])):
         probe = fit_at(features[:n], labels[:n], 6, c=0.01)
-        sizes, answers = answers_by_size(features[:n], labels[:n], held, probe, c=0.01, weights=None, seed=1)
+        sizes, answers = answers_by_size(labels[:n], held, probe, refitted(features, labels[:n], 6), seed=1)
         assert sizes == wanted
         assert (more_data(sizes, answers, seed=1) == "") == (n == 20)
 
