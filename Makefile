@@ -2,6 +2,7 @@
 # make demo    the whole path on 1,797 handwritten digits
 # make test    every check: format, lint, types, imports, tests (what CI runs)
 # make test-all  the slow tests as well, and those on the datasets beside the repository
+# make test-extras  the tests that need an optional package, in an environment of their own (5 GB)
 # make lock    compile requirements.lock anew (needs uv)
 # make screenshots  draw the report in Debian's Chromium at 1280 and 390 px
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 WORKERS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 STAMP := .venv/.installed
 
-.PHONY: setup demo test test-all lock screenshots clean
+.PHONY: setup demo test test-all test-extras lock screenshots clean
 
 setup: $(STAMP)
 
@@ -36,6 +37,13 @@ test: setup
 test-all: setup
 	$(BIN)/python -m pytest $(WORKERS)
 
+test-extras:
+	test -x .venv-extras/bin/python || $(PYTHON) -m venv .venv-extras
+	.venv-extras/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock \
+	  --requirement requirements.lock --editable '.[hub,tfds,hf,parquet]'
+	.venv-extras/bin/python -m pytest $(WORKERS) tests/nets/own/test_presets.py tests/test_own_preset.py \
+	  tests/data/test_from_tfds.py tests/data/test_from_hf.py tests/runs/test_named_dataset.py
+
 lock:
 	uv pip compile pyproject.toml --group dev --python-version 3.11 --python-platform linux \
 	  --no-header --no-annotate --upgrade --quiet --output-file requirements.lock
@@ -44,4 +52,4 @@ screenshots: setup
 	$(BIN)/python tests/screenshots/draw.py
 
 clean:
-	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-extras dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
