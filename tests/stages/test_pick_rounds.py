@@ -162,6 +162,9 @@ def test_the_cost_of_another_backbone_grows_with_its_multiply_adds() -> None:
     assert cost.start_s == pytest.approx(10)
     assert cost.image_s == pytest.approx(0.01 * large.row.gmacs / small.row.gmacs)
     assert cost_of(large, 320, replace(done.score, size_px=160), small).image_s == pytest.approx(4 * cost.image_s)
+    few = replace(done.score, size_px=160, seconds=10.0, n_images=100, probe_c=None)  # each image and two crops
+    assert cost_of(large, 160, few, small).image_s == pytest.approx(3 * cost.image_s)
+    assert cost_of(large, 160, few, small).start_s == pytest.approx(7)
 
 
 def test_of_two_packed_sizes_a_probe_chooses_and_all_after_it_see_that_one(
