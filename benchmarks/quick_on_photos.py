@@ -36,7 +36,8 @@ def main(datasets: tuple[Path, ...], weights: Path, runs: Path) -> None:
             dataset, recipe="quick", name=dataset.name, runs=runs, exports=runs.parent / "exports", weights=weights
         )
         with ROWS.open("a") as file:
-            file.write(json.dumps(row_of(dataset.name, facts)) + "\n")
+            picked = json.loads((runs / dataset.name / "pick" / "record.json").read_text())
+            file.write(json.dumps({**row_of(dataset.name, facts), "size_px": picked["network"]["size_px"]}) + "\n")
     latest = {row["dataset"]: row for row in map(json.loads, ROWS.read_text().splitlines())}
     click.echo(COLUMNS + "\n" + "|" + " --- |" * 11)
     for row in latest.values():
@@ -58,7 +59,6 @@ def row_of(name: str, facts: dict) -> dict:
     return {
         "dataset": name,
         "images": facts["images"],
-        "size_px": facts["size_px"][0],
         "backbone": facts["backbone"],
         "winner": facts["winner"],
         "accuracy": test["accuracy"]["value"],

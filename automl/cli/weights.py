@@ -172,8 +172,9 @@ def verify_command(weights: Path | None, as_json: bool) -> None:
     if wrong := [row for row in rows if not row.ok]:
         reasons = "".join(f"\n  {_shown(row.file)}: {_shown(row.fault)}" for row in wrong)
         raise AnswerIsNo(
-            f"{len(wrong)} of {len(rows)} files are wrong:{reasons}\nDelete them; `automl weights fetch` or "
-            "`automl weights import` brings them anew."
+            f"{len(wrong)} of {len(rows)} files are wrong:{reasons}\n`automl weights import` of the "
+            "bundle or folder that they came from puts them anew; one that lies under Keras' own name, and in no "
+            "weights.yaml, is fetched anew by `automl weights fetch` after you deleted it."
         )
 
 

@@ -28,7 +28,7 @@ FEW: Final = 25  # training images a class on average, up to which this is the p
 SHRINKAGES: Final = (0.01, 0.03, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)  # shares of the multiple of one in the covariance
 NOISE_LOSS: Final = 0.05  # nats that the answers may lose by being less sure; see fit_few
 STEP: Final = 0.9  # by which the answers are made less sure at a time
-LEAST: Final = 0.01  # of the best sureness; where nothing is known of the classes, less sure costs nothing
+LEAST: Final = 0.01  # where nothing is known of the classes, being less sure costs nothing
 
 
 def is_few(n_images: int, n_classes: int) -> bool:
@@ -84,16 +84,18 @@ def fit_few(
         losses = [loss_at(sure, one, labels, prior, weights) for sure, one in zip(surest, scores, strict=True)]
         place = int(np.argmin(losses))
         kernel, bias = list(discriminants(rotated.z, row_labels, n_classes, row_weights, d=x.shape[1]))[place]
-    sure, most = surest[place], losses[place] + noise_loss
-    while sure > LEAST * surest[place] and loss_at(STEP * sure, scores[place], labels, prior, weights) <= most:
+    # Score and prior alike: a factor of the scores alone would leave the prior to decide, and change classes.
+    sure, logits = 1.0, surest[place] * scores[place] + prior
+    while sure > LEAST and loss_at(STEP * sure, logits, labels, 0.0, weights) <= losses[place] + noise_loss:
         sure *= STEP
-    held_out = softmax(sure * scores[place] + prior).astype(np.float32)
+    held_out = softmax(sure * logits)
+    factor = sure * surest[place]
     return ProbeFit(
         probe=Probe(
             mean=mean.astype(np.float32),
             scale=scale.astype(np.float32),
-            kernel=(sure * (rotated.basis @ kernel)).astype(np.float32),
-            bias=(sure * bias + prior).astype(np.float32),
+            kernel=(factor * (rotated.basis @ kernel)).astype(np.float32),
+            bias=(factor * bias + sure * prior).astype(np.float32),
         ),
         c=None,
         grid=(),
@@ -127,7 +129,7 @@ def discriminants(
         yield axes @ kernel.T, -0.5 * (kernel * turned).sum(axis=1)
 
 
-def loss_at(sure: float, scores: Doubles, labels: Ints, prior: Doubles, weights: Floats | None) -> float:
+def loss_at(sure: float, scores: Doubles, labels: Ints, prior: Doubles | float, weights: Floats | None) -> float:
     """Mean log loss (nats) of scores (n, classes) times a factor, with the classes' prior."""
     return mean_of(log_losses(softmax(sure * scores + prior), labels), weights)
 

@@ -87,7 +87,8 @@ def more_data(sizes: Sequence[int], right: Sequence[Right], *, seed: int) -> str
             f"{gained}, which is within noise, and from {sizes[0]:,} on {_points(whole)}: more images may help, twice "
             f"as many by about {expected:.1f} points, if it goes on so"
         )
-    if last.high <= LITTLE:
+    # Where all of n images are answered alike, the interval is a point; a chance of 3 / n could still have hidden.
+    if max(last.high, 3 / len(right[-1])) <= LITTLE:
         return f"{gained}: more images like these would help little"
     return (
         f"{gained}, which is within noise: {len(right[-1]):,} validation images are too few to say whether more "

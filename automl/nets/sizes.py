@@ -27,7 +27,8 @@ def choose_size(small: tuple[SizeScore, Right], large: tuple[SizeScore, Right], 
         f"{larger.backbone}'s probe gains {100 * gain.value:+.1f} points at {larger.size_px} px over {score.size_px} "
         f"px (95 % interval {100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
     )
-    if gain.high < LITTLE:
+    # Where all of n images are answered alike, the interval is a point; a gain of 3 / n could still have hidden.
+    if max(gain.high, 3 / len(right)) < LITTLE:
         return score.size_px, f"{told}, less than a point for sure: the images are seen at {score.size_px} px"
     unsure = f", which {len(right):,} images cannot tell from none" if is_tie(gain) else ""
     return larger.size_px, f"{told}{unsure}: the images are seen at {larger.size_px} px"

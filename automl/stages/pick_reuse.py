@@ -17,6 +17,7 @@ from typing import Final
 
 import keras
 
+from automl.nets.own.rows import CONFIG
 from automl.nets.weights import Weighted
 from automl.records import Checked
 from automl.runs.atomic import TEMPORARY, sync_folder
@@ -51,8 +52,12 @@ def inputs_of(ctx: StageContext, data: Data) -> dict[str, object]:
 
 
 def inputs_with(inputs: dict[str, object], one: Weighted) -> dict[str, object]:
-    """The same of one backbone: random weights are those of the seed, found ones are told by their sha256."""
-    return {**inputs, "backbone": one.row.name, "weights": one.weights.sha256}
+    """The same of one backbone: random weights are those of the seed, found ones are told by their sha256.
+
+    One's own is told by its copy's config as well, which has how pixels reach its first layer.
+    """
+    own = "" if one.row.own is None else checksum(one.row.own.folder / CONFIG)
+    return {**inputs, "backbone": one.row.name, "weights": one.weights.sha256, "own": own}
 
 
 def of_sample(inputs: Mapping[str, object], images: int | None) -> dict[str, object]:

@@ -57,7 +57,9 @@ def reason(probe: Validated, fitted: Fitted | None, settings: FitSettings, *, ha
     ended = f"; it ended by {_ENDED[fitted.ended]}"
     scores = f"{trained.accuracy:.4f} (log loss {trained.loss:.4f}) against {probe.accuracy:.4f} ({probe.loss:.4f})"
     if is_better(trained, probe):
-        return f"the trained model is better on validation, {scores}, at {rate}, best in {epoch}{ended}"
+        return (
+            f"the trained model is better on validation, {scores}, at {rate.removesuffix(',')}, best in {epoch}{ended}"
+        )
     return f"the probe goes on: training at {rate} did not beat it on validation, {scores}, best in {epoch}{ended}"
 
 

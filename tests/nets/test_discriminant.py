@@ -170,3 +170,14 @@ def test_classes_of_one_image_and_images_that_are_all_alike_are_fitted_without_a
 def test_few_are_25_a_class_on_average() -> None:
     assert is_few(50, 2)
     assert not is_few(51, 2)
+
+
+def test_being_less_sure_changes_no_class_where_the_classes_have_different_numbers_of_images() -> None:
+    whole, classes = clouds(1020, 20, 2, apart=0.3)
+    some = np.concatenate([np.flatnonzero(classes == 0)[:15], np.flatnonzero(classes == 1)[:7]])
+    features, labels, held = whole[some], classes[some], whole[40:]
+    surest = fit_few(features, labels, 2, folds=5, neighbours=5, seed=1, noise_loss=0.0)
+    found = fit(features, labels, 2)
+    np.testing.assert_array_equal(found.probe.predict(held).argmax(axis=1), surest.probe.predict(held).argmax(axis=1))
+    np.testing.assert_array_equal(found.out_of_fold, surest.out_of_fold)
+    assert found.probe.predict(held).max(axis=1).mean() < surest.probe.predict(held).max(axis=1).mean() - 0.02

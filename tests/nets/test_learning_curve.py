@@ -72,3 +72,8 @@ def test_a_probe_that_is_right_throughout_leaves_nothing_to_gain() -> None:
 
 def test_a_class_that_was_missing_from_the_smaller_share_and_a_worse_whole_are_endured() -> None:
     assert more_data([10, 20, 40], [right(1.0), right(0.9), right(0.8)], seed=1).endswith("would help little")
+
+
+def test_a_dozen_images_that_are_answered_alike_do_not_show_that_more_would_help_little() -> None:
+    told = more_data([10, 20, 40], [right(0.5, 12)] * 3, seed=1)
+    assert told.endswith("12 validation images are too few to say whether more training images would help")

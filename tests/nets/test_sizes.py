@@ -36,6 +36,8 @@ def test_too_few_images_to_tell_leave_it_at_the_larger_size() -> None:
     size, reason = choose_size(score(128, right), score(160, other), seed=1)
     assert size == 160
     assert reason.endswith("which 100 images cannot tell from none: the images are seen at 160 px")
+    size, _ = choose_size(score(128, answers(12, 16)), score(160, answers(12, 16)), seed=1)  # all of them alike
+    assert size == 160
 
 
 @pytest.mark.parametrize(

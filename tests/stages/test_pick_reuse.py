@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from automl.nets.catalogue import Own, backbone_named
+from automl.nets.weights import Weighted
 from automl.recipe.model import Pack, Recipe, Weights
 from automl.records import Picked
 from automl.runs.done import write_done
 from automl.runs.folder import RunFolder
 from automl.runtime.context import StageContext
 from automl.stages import check, judged, pack, pick, split
+from automl.stages.pick_reuse import inputs_with
+from automl.types import WeightsFound
 from tests.conftest import QuietFront, write_bars
 
 ALONE = Recipe(backbones=("smallnet",), pack=Pack(size_px=64), weights=Weights(pretrained=False))
@@ -147,3 +152,15 @@ def test_a_second_pick_that_is_killed_goes_on_with_what_the_first_one_held(root:
     found = pick.run(context(root, "pick", WITH_ANOTHER))
     assert computed == ["mobilenetv3small"]
     assert found.taken_over == ("smallnet-64",)
+
+
+def test_ones_own_backbone_is_another_where_other_pixel_values_reach_its_first_layer(tmp_path: Path) -> None:
+    own = Own(folder=tmp_path, file="mine.keras", sha256="of the user's file", sizes_px=(160,))
+    weights = WeightsFound(backbone="mine.keras", source="own", path="mine.keras", sha256=own.sha256)
+    one = Weighted(row=replace(backbone_named("mobilenetv2"), own=own), weights=weights)
+    found = []
+    for scale in (1 / 255, 1 / 127.5):
+        (tmp_path / "config.json").write_text(json.dumps({"rescale": scale}))
+        found.append(inputs_with({}, one))
+    assert found[0] != found[1]
+    assert inputs_with({}, one) == found[1]
