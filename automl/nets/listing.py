@@ -76,6 +76,8 @@ def read_listing(folder: Path) -> tuple[Entry, ...]:
     path = folder / LISTING
     if not path.exists():
         return ()
+    if not path.is_file():
+        raise WrongWeights(f"{path} cannot be read: it is no file. Correct or remove it.")
     facts = path.stat()
     return _read(path, facts.st_ino, facts.st_size, facts.st_mtime_ns)
 
@@ -119,7 +121,7 @@ def _entry(found: object, place: str) -> Entry:
         file=found["file"],
         backbone=found["backbone"],
         kwargs=found.get("kwargs", {}),
-        sha256=str(found.get("sha256") or "").lower(),
+        sha256="" if found.get("sha256") is None else str(found["sha256"]).lower(),
         size=size,
         licence=str(found.get("licence") or ""),
         source=str(found.get("source") or ""),

@@ -164,7 +164,8 @@ class Pick(Section):
     licences: Names = Field(
         (),
         description="licences of pretrained weights that are accepted, as in [Apache-2.0, MIT]; empty: all. What a "
-        "weights.yaml says of the file goes before docs/cli.md; one that is not known is not accepted",
+        "weights.yaml says of the file goes before docs/cli.md; one that is not known is not accepted, but a .keras "
+        "file is its owner's",
     )
 
 

@@ -101,17 +101,19 @@ def judge_all(rounds: Rounds, weighted: Sequence[Weighted], sizes: Mapping[str, 
     left = [one for one in weighted if one.row.name not in rounds.broken]
     costs = {one.row.name: cost_of(one, sizes[one.row.name], first.score, left[0]) for one in left}
     prior = max(left, key=lambda one: one.row.top1 or 0.0).row.name
-    judged, done = [first], 0
+    left = [left[0], *sorted(left[1:], key=lambda one: one.row.name != prior)]  # a round that ends early has judged it
+    judged, done, gone = [first], 0, list[str]()
     for images in plan_rounds([costs[one.row.name] for one in left[1:]], rounds.images, rounds.left_s):
         need_s = sum(costs[one.row.name].of(images, done) for one in left)
         if done and need_s > rounds.left_s:
             rounds.left_out.append(f"{done:,} images decide, for {images:,} would take {need_s:.0f} s more")
             break
+        rounds.left_out += gone
         judged = _round(rounds, left, sizes, costs, images)
         done = images
         if images < rounds.images:
             kept = go_on([(one.score.backbone, one.score.probe_accuracy.value) for one in judged], always=prior)
-            rounds.left_out += [
+            gone = [
                 f"{one.score.backbone} went after {images:,} images: {one.score.probe_accuracy.value:.1%} out of fold"
                 for one in judged
                 if one.score.backbone not in kept
@@ -134,6 +136,7 @@ def _round(
             rounds.warn(
                 f"{name} is passed over: judging it takes about {cost_s:.0f} s, and pick's time has {left_s:.0f}"
             )
+            rounds.left_out.append(f"{name} was passed over")
         elif found := judge_one(rounds, one, sizes[name], images, place=(place, len(field))):
             judged.append(found)
     return judged

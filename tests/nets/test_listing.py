@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,17 @@ def test_a_hostile_or_broken_listing_is_refused_with_its_reason(tmp_path: Path, 
 )
 def test_a_listing_is_read_back_as_it_was_written(entries: list[Entry]) -> None:
     assert list(parse_listing(listing_text(entries).encode(), "it")) == entries
+
+
+def test_a_pipe_named_weights_yaml_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / LISTING)
+    with pytest.raises(WrongWeights, match="cannot be read: it is no file"):
+        read_listing(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "stated"), [("0", "0"), ("false", "false"), ("", ""), ("~", "")])
+def test_a_checksum_that_yaml_takes_for_nothing_is_a_wrong_one_and_not_none(text: str, stated: str) -> None:
+    line = f"- {{file: x.h5, backbone: MobileNetV2, kwargs: {{}}, sha256: {text}}}"
+    (entry,) = parse_listing(line.encode(), LISTING)
+    assert entry.sha256.startswith(stated)
+    assert bool(entry.sha256) == bool(stated)

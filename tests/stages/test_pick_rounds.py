@@ -135,6 +135,7 @@ def test_with_little_time_the_better_half_goes_on_and_the_stage_keeps_its_budget
     calls = rounds.inputs[0]["calls"]
     assert calls[0] == (first, 4000)
     assert [images for _, images in calls[1:6]] == [1024] * 5
+    assert calls[2][0] == max(NAMES, key=lambda name: backbone_named(name).top1 or 0)  # before the time may end
     assert {images for _, images in calls[6:]} == {2048}
     assert {one.score.n_images for one in judged} == {2048}  # all by the same images
     assert {one.score.backbone for one in judged} == {"mobilenetv2_035", "mobilenetv3small", "mobilenetv3small_075"}
@@ -152,6 +153,7 @@ def test_where_nothing_is_left_of_the_time_the_first_alone_is_judged_and_the_oth
     assert [one.score.backbone for one in judged] == ["mobilenetv3small"]
     assert len(ctx.front.warnings) == 1
     assert ctx.front.warnings[0].startswith("mobilenetv2_035 is passed over: judging it takes about ")
+    assert rounds.left_out == ["mobilenetv2_035 was passed over"]
     assert ctx.front.warnings[0].endswith("and pick's time has 0")
 
 
