@@ -77,15 +77,14 @@ def choose_sizes_px(own_px: int, size_px: int | Literal["auto"], max_size_px: in
 
     "auto": the larger one is the images' own, but at least 160 px: ImageNet's backbones halve an image five times, and
     see more in a small one that is enlarged (docs/design.md, decision 7). Below it lies the next of SEARCHED_PX, up to
-    four fifths of it; for images under 64 px their own, which the small net sees.
+    four fifths of it; for images under 64 px their own, if it is as much smaller: the small net sees it.
     Args: own_px: of own_size_px.
     """
     if size_px != "auto":
         return (size_px,)
     large = max(own_px, min(ENLARGED_PX, max_size_px))
-    small = (
-        own_px if own_px < SMALL_PX else max((size for size in SEARCHED_PX if size <= SMALLER * large), default=large)
-    )
+    below = SEARCHED_PX if own_px >= SMALL_PX else (own_px,)
+    small = max((size for size in below if size <= SMALLER * large), default=large)
     return tuple(sorted({small, large}))
 
 

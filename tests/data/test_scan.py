@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
@@ -331,6 +331,7 @@ def test_auto_is_never_above_the_cap_nor_smaller_for_larger_images(sides: list[i
 
 
 @given(side=st.integers(1, 4000), cap=st.integers(32, 1024))
+@example(side=1, cap=33)
 def test_two_sizes_take_less_than_what_the_run_keeps_free_for_them(side: int, cap: int) -> None:
     sizes = auto([side], cap)
     assert sum(size**2 for size in sizes) <= BOTH * cap**2
