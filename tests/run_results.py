@@ -21,7 +21,7 @@ TIMED: Final = frozenset(
         "size_bytes",  # a bundle's texts tell times; of all else the bytes themselves are compared
     }
 )  # fmt: skip
-PLACED: Final = frozenset({"folder", "start", "pixels", "pack", "report", "bundle", "checksums"})
+PLACED: Final = frozenset({"folder", "own", "start", "pixels", "pack", "report", "bundle", "checksums"})
 UNCOMPARED: Final = frozenset({"done.json", "begun.json", "MODEL_CARD.md", "report.html", "SHA256SUMS"})
 """Times, paths, or checksums of files with such in them; what matters of them stands in the compared files."""
 
