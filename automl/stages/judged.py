@@ -173,7 +173,7 @@ def write_features(
         for number, stem in enumerate(missing):
             write_blocks(
                 folder, stem, extractor, pixels, rows, batch_size=BATCH, see=passes[stem],
-                progress=lambda done, of, number=number: progress((number * of + done) // len(missing)),  # type: ignore[misc]
+                progress=lambda done, of, number=number: progress((number * of + done) // len(missing)),  # type: ignore[misc]  # a default
             )  # fmt: skip
         keras.utils.clear_session()
 

@@ -117,7 +117,7 @@ def _try_own(
         try:
             tried[one.row.name] = _try_export(one.row, variants, scratch, one.weights, warn)
         except Exception as error:  # noqa: BLE001  # whatever a stranger's graph leads writer and runtime to
-            faults[one.row.name] = str(error).strip().splitlines()[0]
+            faults[one.row.name] = (str(error).strip() or type(error).__name__).splitlines()[0]
     if faults:
         leave_out(faults, weighted, warn)
     return tried
@@ -164,7 +164,7 @@ def _try_export(
     for name in variants:
         try:
             _try_variant(row, name, fp32, pixels)
-        except Exception as error:
+        except Exception as error:  # as above; of the catalogue's rows it is a fault of ours, and ends the run
             if warn is None:
                 raise
             warn(f"{row.name} can be exported, but its variant {name} cannot be built: {error}")
